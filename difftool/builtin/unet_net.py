@@ -1,0 +1,185 @@
+"""The network behind `unet`: the topology and the initial values of Ho et al. (2020), with their names for the parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from difftool.builtin.unet import UNet, groups
+
+if TYPE_CHECKING:
+    from difftool.api import Spec
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+FAINT = 1e-5
+"""gain of the layers that end a branch: the paper's variance of 1e-10, so every block starts as the identity"""
+
+
+class Network(nn.Module):
+    """Down through the levels, once through the middle, and up again past what was kept on the way down."""
+
+    def __init__(self, config: UNet, spec: Spec) -> None:
+        super().__init__()
+        self.patch, self.width = config.patch, config.width
+        pixels = config.patch**2  # of a patch, and so the factor of its channels
+        heard = 4 * config.width
+        sides = config.sides(spec)
+        channels = [config.width * mult for mult in config.mults]
+
+        def block(taken: int, given: int, attends: bool) -> Block:
+            return Block(taken, given, heard, config.dropout, attends)
+
+        self.dense0 = initial(nn.Linear(config.width, heard))
+        self.dense1 = initial(nn.Linear(heard, heard))
+        self.conv_in = conv3(spec.channels * pixels, config.width)
+
+        now, kept = config.width, [config.width]
+        self.down = nn.ModuleList()
+        for level, (side, given) in enumerate(zip(sides, channels, strict=True)):
+            if level:
+                self.down.append(Downsample(now))
+                kept.append(now)
+            for _ in range(config.blocks):
+                self.down.append(block(now, given, side in config.attention))
+                kept.append(now := given)
+
+        self.middle = nn.ModuleList([block(now, now, config.middle), block(now, now, False)])
+
+        self.up = nn.ModuleList()
+        for level, (side, given) in reversed(list(enumerate(zip(sides, channels, strict=True)))):
+            for _ in range(config.blocks + 1):
+                self.up.append(block(now + kept.pop(), given, side in config.attention))
+                now = given
+            if level:
+                self.up.append(Upsample(now))
+
+        self.norm_out = norm(now)
+        self.conv_out = conv3(now, spec.out_channels * pixels, FAINT)
+
+    def forward(self, x: Tensor, c: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """x [B, C, H, W] at levels c [B] -> [B, out_channels, H, W]."""
+        emb = sinusoid(c, self.width).to(x.dtype)
+        emb = F.silu(self.dense1(F.silu(self.dense0(emb))))  # [B, 4 width], with the SiLU that every block would apply
+
+        h = self.conv_in(fold(x, self.patch))
+        kept = [h]
+        for layer in self.down:
+            kept.append(h := layer(h, emb))
+        for layer in self.middle:
+            h = layer(h, emb)
+        for layer in self.up:
+            h = layer(h if isinstance(layer, Upsample) else torch.cat((h, kept.pop()), dim=1), emb)
+        return unfold(self.conv_out(F.silu(self.norm_out(h))), self.patch)
+
+
+class Block(nn.Module):
+    """Two convolutions around the news of the noise level, added to what came in; attention afterwards if asked."""
+
+    def __init__(self, taken: int, given: int, heard: int, dropout: float, attends: bool) -> None:
+        super().__init__()
+        self.norm1 = norm(taken)
+        self.conv1 = conv3(taken, given)
+        self.dense = initial(nn.Linear(heard, given))
+        self.norm2 = norm(given)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = conv3(given, given, FAINT)
+        self.shortcut = nn.Identity() if taken == given else initial(nn.Conv2d(taken, given, 1))
+        self.attention = Attention(given) if attends else nn.Identity()
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """x [B, taken, H, W], emb [B, heard] -> [B, given, H, W]."""
+        # No backward pass needs what a convolution gave, so adding in place saves the memory and its traffic.
+        h = self.conv1(F.silu(self.norm1(x)))
+        h += self.dense(emb)[:, :, None, None]
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        h += self.shortcut(x)
+        out: Tensor = self.attention(h)
+        return out
+
+
+class Attention(nn.Module):
+    """Every place looks at every other, with one head; added to what came in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = initial(nn.Linear(channels, channels), FAINT)
+        nn.init.zeros_(self.qkv.bias)
+        for weight in self.qkv.weight.detach().chunk(3):  # three layers of the paper in one product
+            nn.init.xavier_uniform_(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H, W]."""
+        tokens = rearrange(self.norm(x), "b c h w -> b 1 (h w) c")
+        seen = F.scaled_dot_product_attention(*self.qkv(tokens).chunk(3, dim=-1))
+        return x + rearrange(self.proj(seen), "b 1 (h w) c -> b c h w", h=x.shape[2])
+
+
+class Downsample(nn.Module):
+    """A strided convolution, padded below and on the right alone, as TensorFlow's SAME does for an even side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = initial(nn.Conv2d(channels, channels, 3, stride=2))
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H/2, W/2]."""
+        out: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
+        return out
+
+
+class Upsample(nn.Module):
+    """Every pixel becomes four, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv3(channels, channels)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, 2H, 2W]."""
+        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return out
+
+
+def sinusoid(c: Tensor, size: int) -> Tensor:
+    """c [B] as sines, then cosines, [B, size], of frequencies that fall geometrically from 1 to 1/10000."""
+    half = size // 2
+    frequencies = torch.exp(torch.arange(half, device=c.device) * (-math.log(10_000) / (half - 1)))
+    angles = c.float()[:, None] * frequencies
+    return torch.cat((angles.sin(), angles.cos()), dim=1)
+
+
+def fold(x: Tensor, patch: int) -> Tensor:
+    """Squares of pixels become channels: [B, C, H, W] -> [B, C p p, H/p, W/p]."""
+    return rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=patch, q=patch)
+
+
+def unfold(x: Tensor, patch: int) -> Tensor:
+    """Undoes `fold`: [B, C p p, H, W] -> [B, C, H p, W p]."""
+    return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=patch, q=patch)
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """TensorFlow's eps, not PyTorch's."""
+    return nn.GroupNorm(groups(channels), channels, eps=1e-6)
+
+
+def conv3(taken: int, given: int, gain: float = 1.0) -> nn.Conv2d:
+    """A 3 by 3 convolution that keeps the size."""
+    return initial(nn.Conv2d(taken, given, 3, padding=1), gain)
+
+
+def initial(layer: Layer, gain: float = 1.0) -> Layer:
+    """Uniform with variance gain^2 / fan_avg (Glorot), and no bias: the paper's variance_scaling."""
+    nn.init.xavier_uniform_(layer.weight, gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

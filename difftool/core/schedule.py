@@ -1,0 +1,159 @@
+"""Noise schedules: x_t = alpha[t] x0 + sigma[t] eps, two float64 tables, level 0 is clean data.
+
+Everything else follows from the two tables: any reverse step between any two levels (`hop`), so nothing is ever
+respaced; levels between the integers (`at`); the level of a given signal-to-noise ratio (`level`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from difftool.core.types import Hop
+from difftool.errors import InputError
+
+Curve = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+NEVER_NOISE = 0.1
+"""A schedule whose last level keeps more signal power than this cannot be sampled from noise."""
+HARDLY_NOISE = 0.01
+"""Above this, the last level differs visibly from noise: worth a warning."""
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Two tables on the CPU. `curve`, if a schedule brings its own, gives (alpha, sigma) at any level and
+    equals the tables at the integers."""
+
+    alpha: Tensor  # [T+1] float64, alpha[0] == 1
+    sigma: Tensor  # [T+1] float64, sigma[0] == 0
+    curve: Curve | None = None
+
+    def __post_init__(self) -> None:
+        a, s = self.alpha, self.sigma
+        if a.ndim != 1 or a.shape != s.shape or len(a) < 2:
+            raise InputError(f"a schedule is two tables of T + 1 numbers; got {tuple(a.shape)} and {tuple(s.shape)}")
+        if any(table.dtype != torch.float64 or table.device.type != "cpu" for table in (a, s)):
+            raise InputError("a schedule's tables are float64 on the CPU; only coefficients travel")
+        if not (torch.isfinite(a).all() and torch.isfinite(s).all() and (a >= 0).all() and (s >= 0).all()):
+            raise InputError("a schedule's tables are finite and never negative")
+        if a[0] != 1 or s[0] != 0:
+            raise InputError(f"level 0 is clean data: alpha = 1 and sigma = 0, not {a[0]:.6g} and {s[0]:.6g}")
+        falls = a[1:] * s[:-1] < a[:-1] * s[1:]  # alpha/sigma falls, without dividing by zero
+        if not falls.all():
+            t = int((~falls).nonzero()[0]) + 1
+            raise InputError(f"noise must grow with the level; from level {t - 1} to {t} it does not")
+
+    @classmethod
+    def from_betas(cls, betas: Tensor) -> Schedule:
+        """The paper's form: x_t = sqrt(1 - beta_t) x_(t-1) + sqrt(beta_t) z."""
+        abar = torch.cat([torch.ones(1, dtype=torch.float64), (1 - betas.double()).cumprod(0)])
+        return cls(abar.sqrt(), (1 - abar).sqrt())
+
+    @property
+    def T(self) -> int:
+        """Number of noisy levels."""
+        return len(self.alpha) - 1
+
+    @property
+    def terminal(self) -> float:
+        """Share of the last level's power that is still signal; the paper's abar_T."""
+        a, s = float(self.alpha[-1]), float(self.sigma[-1])
+        return a * a / (a * a + s * s)
+
+    def require_noise(self) -> str | None:
+        """Refuses a schedule that never gets near noise; a warning if it hardly does."""
+        if self.terminal > NEVER_NOISE:
+            raise InputError(
+                f"the schedule never gets near noise: abar_T = {self.terminal:.3g} is left at T = {self.T}",
+                why=f"sampling starts from pure noise, so abar_T must be under {NEVER_NOISE}",
+                do="raise the last betas or T; for `linear`, `scale = true` keeps abar_T the same for any T",
+            )
+        if self.terminal > HARDLY_NOISE:
+            return f"abar_T = {self.terminal:.3g}: the last level still holds signal; expect a brightness bias"
+        return None
+
+    def at(self, t: Tensor | float) -> tuple[Tensor, Tensor]:
+        """(alpha, sigma) at any levels in 0..T, float64.
+
+        Between integers lambda = ln(alpha / sigma) and ln(alpha^2 + sigma^2) are linear; on (0, 1) sigma / alpha is
+        proportional to t; if alpha[T] is 0, alpha / sigma is proportional to T - t on (T - 1, T].
+        """
+        t = torch.as_tensor(t, dtype=torch.float64)
+        if not bool(((t >= 0) & (t <= self.T)).all()):  # NaN fails too
+            raise InputError(f"levels lie in 0..{self.T}")
+        if self.curve is not None:
+            alpha, sigma = self.curve(t)
+            return alpha.double(), sigma.double()
+        low = t.floor().clamp(max=self.T - 1).long()
+        f = t - low
+        power = self.alpha.square() + self.sigma.square()
+        power = torch.lerp(power[low].log(), power[low + 1].log(), f).exp()
+        lam = self._lam
+        ratio = torch.lerp(lam[low], lam[low + 1], f).neg().exp()  # sigma / alpha, where both ends have one
+        ratio = torch.where(low == 0, f * lam[1].neg().exp(), ratio)
+        alpha = (power / (1 + ratio.square())).sqrt()
+        sigma = ratio * alpha
+        if self.alpha[-1] == 0:
+            q = (1 - f) * lam[-2].exp()  # alpha / sigma on the last stretch
+            s = (power / (1 + q.square())).sqrt()
+            last = low == self.T - 1
+            alpha, sigma = torch.where(last, q * s, alpha), torch.where(last, s, sigma)
+        whole = f == 0
+        return torch.where(whole, self.alpha[low], alpha), torch.where(whole, self.sigma[low], sigma)
+
+    @property
+    def _lam(self) -> Tensor:
+        return self.alpha.log() - self.sigma.log()  # +inf at level 0, -inf where alpha is 0
+
+    def level(self, lam: Tensor | float) -> Tensor:
+        """The level at which ln(alpha / sigma) is `lam`: the inverse of `at`, clamped to 0..T."""
+        lam = torch.as_tensor(lam, dtype=torch.float64)
+        if self.curve is not None:
+            return self._bisect(lam)
+        table = self._lam
+        rising = -table  # searchsorted wants it so
+        low = (torch.searchsorted(rising, -lam.contiguous(), right=True) - 1).clamp(0, self.T - 1)
+        f = (table[low] - lam) / (table[low] - table[low + 1])
+        f = torch.where(low == 0, (table[1] - lam).exp(), f)
+        if self.alpha[-1] == 0:
+            f = torch.where(low == self.T - 1, 1 - (lam - table[-2]).exp(), f)
+        return (low + f.clamp(0, 1)).clamp(0, self.T)
+
+    def _bisect(self, lam: Tensor) -> Tensor:
+        low, high = torch.zeros_like(lam), torch.full_like(lam, self.T)
+        for _ in range(64):
+            middle = (low + high) / 2
+            alpha, sigma = self.at(middle)
+            cleaner = alpha.log() - sigma.log() > lam
+            low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
+        return high
+
+    def hop(self, t: float, s: float) -> Hop:
+        """Every coefficient of the step from level t down to level s < t, as plain floats: no device ever waits."""
+        if not 0 <= s < t <= self.T:
+            raise InputError(f"a hop goes down within 0..{self.T}, not from {t} to {s}")
+        alpha, sigma = self.at(torch.tensor([t, s], dtype=torch.float64))
+        (alpha_t, alpha_s), (sigma_t, sigma_s) = alpha.tolist(), sigma.tolist()
+        r = alpha_t / alpha_s
+        beta = sigma_t**2 - (r * sigma_s) ** 2
+        return Hop(
+            t=t,
+            s=s,
+            alpha_t=alpha_t,
+            sigma_t=sigma_t,
+            alpha_s=alpha_s,
+            sigma_s=sigma_s,
+            mean_x0=alpha_s * beta / sigma_t**2,
+            mean_xt=r * sigma_s**2 / sigma_t**2,
+            beta=beta,
+            posterior=beta * sigma_s**2 / sigma_t**2,
+        )
+
+    def diffuse(self, x0: Tensor, eps: Tensor, t: float) -> Tensor:
+        """q(x_t | x0) with the given noise, the same level for the whole batch."""
+        alpha, sigma = self.at(t)
+        return float(alpha) * x0 + float(sigma) * eps

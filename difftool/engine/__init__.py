@@ -1,0 +1,1 @@
+"""Where torch, files and time meet: building, training, checkpoints, sampling."""

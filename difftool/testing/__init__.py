@@ -1,0 +1,1 @@
+"""Closed-form oracles, shipped for plugin authors."""
