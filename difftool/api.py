@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from difftool.plugin.component import Sink as Sink
     from difftool.plugin.component import SinkWriter as SinkWriter
     from difftool.plugin.component import Target as Target
+    from difftool.plugin.hookspecs import Register as Register
     from difftool.plugin.hookspecs import hookimpl as hookimpl
 
 _HOME = {
@@ -76,6 +77,7 @@ _HOME = {
     "Sink": "difftool.plugin.component",
     "SinkWriter": "difftool.plugin.component",
     "Target": "difftool.plugin.component",
+    "Register": "difftool.plugin.hookspecs",
     "hookimpl": "difftool.plugin.hookspecs",
 }
 

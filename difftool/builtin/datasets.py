@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from difftool.api import Images
-    from difftool.plugin.hookspecs import Register
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -24,7 +23,7 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 @hookimpl
-def register_datasets(register: Register) -> None:
+def register_datasets(register: Callable[[str, type[Dataset]], None]) -> None:
     """The names that recipes use."""
     register("shapes", Shapes)
     register("images", ImageFolder)
@@ -93,7 +92,7 @@ class _Folder:
         chosen = np.asarray(indices, dtype=np.int64)
         if chosen.size and chosen.min() < 0:  # numpy would count from the end, which hides a wrong index
             raise IndexError(f"there is no picture {chosen.min()}; the first is 0")
-        return self._pixels[chosen]
+        return self._pixels.take(chosen, axis=0)
 
     def values(self, indices: Sequence[int]) -> Mapping[str, Sequence[Any]]:
         """Nothing: a folder holds pictures alone."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from difftool.api import Denoiser, Draw, Field, Sampler, Step, hookimpl
+from difftool.api import Denoiser, Draw, Field, Register, Sampler, Step, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class Direct(Sampler):
 
 
 @hookimpl
-def register_samplers(register: Any) -> None:
+def register_samplers(register: Register) -> None:
     """Few steps, or one."""
     register("ddim", DDIM)
     register("direct", Direct)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from difftool.api import Denoiser, Draw, Field, Sampler, Step, hookimpl
+from difftool.api import Denoiser, Draw, Field, Register, Sampler, Step, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +34,6 @@ class DDPM(Sampler):
 
 
 @hookimpl
-def register_samplers(register: Any) -> None:
+def register_samplers(register: Register) -> None:
     """The paper's sampler."""
     register("ddpm", DDPM)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from difftool.api import Field, Loss, Noised, hookimpl
+from difftool.api import Field, Loss, Noised, Register, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ class Huber(Loss):
 
 
 @hookimpl
-def register_losses(register: Any) -> None:
+def register_losses(register: Register) -> None:
     """The built-in losses."""
     register("l1", L1)
     register("l2", L2)

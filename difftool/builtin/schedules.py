@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from difftool.api import Field, NoiseSchedule, hookimpl
+from difftool.api import Field, NoiseSchedule, Register, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,7 +108,7 @@ class Cosine(BetaSchedule):
 
 
 @hookimpl
-def register_schedules(register: Any) -> None:
+def register_schedules(register: Register) -> None:
     """The built-in schedules."""
     register("linear", Linear)
     register("cosine", Cosine)

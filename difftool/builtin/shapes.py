@@ -105,7 +105,7 @@ class _Drawn:
         for index in chosen[~self._known[chosen]].tolist():
             self._pixels[index] = _draw(self._recipe, index)
             self._known[index] = True
-        return self._pixels[chosen]
+        return self._pixels.take(chosen, axis=0)
 
     def values(self, indices: Sequence[int]) -> Mapping[str, Sequence[Any]]:
         """The label of each picture: the position of its shape in `kinds`."""
@@ -143,7 +143,8 @@ def _draw(recipe: Shapes, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if channels == 1:
         colours = (colours @ np.array([[299], [587], [114]]) + 500) // 1000
     # Whole numbers all the way: the same bytes on every machine.
-    return ((colours[0] * (255 - cover) + colours[1] * cover + 127) // 255).astype(np.uint8)
+    mixed: np.ndarray[Any, np.dtype[np.int32]] = (colours[0] * (255 - cover) + colours[1] * cover + 127) // 255
+    return mixed.astype(np.uint8)
 
 
 def _colours(dice: random.Random) -> tuple[list[int], list[int]]:
@@ -206,7 +207,7 @@ def _outline(kind: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         d, r = 0.5, 0.78
         x = (1 + d * d - r * r) / (2 * d)
         outer, inner = math.acos(x) / math.tau, math.acos((x - d) / r) / math.tau
-        return np.concatenate([arc(outer, 1 - outer), arc(1 - inner, inner, r) + [d, 0]])
+        return np.concatenate([arc(outer, 1 - outer), arc(1 - inner, inner, r) + np.array([d, 0])])
     t = math.tau * np.linspace(0, 1, 96)  # the heart
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.stack([16 * np.sin(t) ** 3, -y], axis=1)

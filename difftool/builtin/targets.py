@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from difftool.api import Target, hookimpl
+from difftool.api import Register, Target, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ class Velocity(Target):
 
 
 @hookimpl
-def register_targets(register: Any) -> None:
+def register_targets(register: Register) -> None:
     """The built-in targets."""
     register("eps", Eps)
     register("x0", X0)

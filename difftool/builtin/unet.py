@@ -73,7 +73,7 @@ class UNet(Backbone):
         """Attention at a side that never occurs, and a lowest level at which nothing survives."""
         sides = self.sides(spec)
         if missed := [side for side in self.attention if side not in sides]:
-            yield "attention", f"the network never works at side {_list(missed)}; it does at {_list(sides)}"
+            yield "attention", f"the network never works at side {_list(missed)}, only at {_list(sides)}"
         # A group of one channel at one pixel is a single number, and normalising that erases it.
         lowest = [self.width, *(self.width * mult for mult in self.mults)][-2:]
         if sides[-1] == 1 and any(groups(channels) == channels for channels in lowest):

@@ -1,4 +1,4 @@
-"""The network behind `unet`: the topology and the initial values of Ho et al. (2020), with their names for the parts."""
+"""The network behind `unet`: the topology and the initial values of Ho et al. (2020)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
 
 from difftool.builtin.unet import UNet, groups
 
@@ -66,7 +66,7 @@ class Network(nn.Module):
     def forward(self, x: Tensor, c: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         """x [B, C, H, W] at levels c [B] -> [B, out_channels, H, W]."""
         emb = sinusoid(c, self.width).to(x.dtype)
-        emb = F.silu(self.dense1(F.silu(self.dense0(emb))))  # [B, 4 width], with the SiLU that every block would apply
+        emb = silu(self.dense1(silu(self.dense0(emb))))  # [B, 4 width], with the SiLU that every block would apply
 
         h = self.conv_in(fold(x, self.patch))
         kept = [h]
@@ -76,7 +76,7 @@ class Network(nn.Module):
             h = layer(h, emb)
         for layer in self.up:
             h = layer(h if isinstance(layer, Upsample) else torch.cat((h, kept.pop()), dim=1), emb)
-        return unfold(self.conv_out(F.silu(self.norm_out(h))), self.patch)
+        return unfold(self.conv_out(silu(self.norm_out(h))), self.patch)
 
 
 class Block(nn.Module):
@@ -96,9 +96,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """x [B, taken, H, W], emb [B, heard] -> [B, given, H, W]."""
         # No backward pass needs what a convolution gave, so adding in place saves the memory and its traffic.
-        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv1(silu(self.norm1(x)))
         h += self.dense(emb)[:, :, None, None]
-        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        h = self.conv2(self.dropout(silu(self.norm2(h))))
         h += self.shortcut(x)
         out: Tensor = self.attention(h)
         return out
@@ -119,8 +119,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
         tokens = rearrange(self.norm(x), "b c h w -> b 1 (h w) c")
-        seen = F.scaled_dot_product_attention(*self.qkv(tokens).chunk(3, dim=-1))
-        return x + rearrange(self.proj(seen), "b 1 (h w) c -> b c h w", h=x.shape[2])
+        seen = scaled_dot_product_attention(*self.qkv(tokens).chunk(3, dim=-1))
+        out: Tensor = rearrange(self.proj(seen), "b 1 (h w) c -> b c h w", h=x.shape[2])
+        return x + out
 
 
 class Downsample(nn.Module):
@@ -132,7 +133,7 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H/2, W/2]."""
-        out: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
+        out: Tensor = self.conv(pad(x, (0, 1, 0, 1)))
         return out
 
 
@@ -145,7 +146,7 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, 2H, 2W]."""
-        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        out: Tensor = self.conv(interpolate(x, scale_factor=2.0, mode="nearest"))
         return out
 
 

@@ -102,8 +102,9 @@ class Schedule:
             s = (power / (1 + q.square())).sqrt()
             last = low == self.T - 1
             alpha, sigma = torch.where(last, q * s, alpha), torch.where(last, s, sigma)
-        whole = f == 0
-        return torch.where(whole, self.alpha[low], alpha), torch.where(whole, self.sigma[low], sigma)
+        near = t.round().long()
+        whole = t == near  # the tables themselves, to the bit
+        return torch.where(whole, self.alpha[near], alpha), torch.where(whole, self.sigma[near], sigma)
 
     @property
     def _lam(self) -> Tensor:

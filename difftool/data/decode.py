@@ -58,7 +58,7 @@ def _array(image: Image.Image, channels: int) -> np.ndarray[Any, np.dtype[np.uin
         high = (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
         return np.repeat(high[:, :, None], channels, axis=2)
     if upright.mode in ("I", "F"):
-        raise ValueError(f"pixels of 32 bits (mode {upright.mode}) have no agreed black and white; save it with 8 or 16")
+        raise ValueError(f"pixels of 32 bits (mode {upright.mode}) have no agreed white; save it with 8 or 16")
     if upright.has_transparency_data:
         # What lies under transparent pixels is arbitrary, often black; a viewer would show the page behind them.
         page = Image.new("RGBA", upright.size, "white")

@@ -1,0 +1,164 @@
+"""Loading plugins one by one, so that none can hurt another.
+
+pluggy's own loader lets one broken plugin stop the program, drops a second entry point of the same name in silence
+and accepts misspelt hooks; so each plugin gets a manager of its own here, is checked, and is kept whole or not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Literal
+
+import pluggy
+
+from difftool import __version__
+from difftool.errors import InputError, PluginError
+from difftool.plugin import hookspecs
+from difftool.plugin.component import KINDS, Component
+from difftool.plugin.registry import BUILTIN, Offer, Registry, nearest, objection
+
+BUILTIN_MODULES = tuple(
+    f"difftool.builtin.{module}"
+    for module in ("schedules", "targets", "losses", "ddpm", "ddim", "unet", "mlp", "datasets")
+)
+
+HOOK_OF = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}
+OBSERVERS = ("on_run_start", "on_log", "on_preview", "on_checkpoint", "on_run_end")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a plugin comes from, known without importing it."""
+
+    owner: str
+    version: str
+    entry: str
+    target: str  # module, or module:object
+
+    @property
+    def id(self) -> str:
+        """How the plugin is named in lists and messages."""
+        return f"{self.owner}:{self.entry}"
+
+
+@dataclass
+class Plugin:
+    """One plugin after loading: what it offers and observes, or why it could not be used."""
+
+    source: Source
+    state: Literal["ok", "broken", "off"] = "ok"
+    reason: str = ""
+    offers: list[Offer] = field(default_factory=list)
+    observers: dict[str, Callable[..., object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Everything that is installed, loaded."""
+
+    plugins: list[Plugin]
+    registry: Registry
+
+
+def sources() -> list[Source]:
+    """All plugins there are: the built-ins, then entry points in order of their owners' names."""
+    found = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
+    third: dict[str, Source] = {}
+    for dist in metadata.distributions():
+        for entry in dist.entry_points:
+            if entry.group == hookspecs.GROUP:
+                source = Source(dist.metadata["Name"], dist.version, entry.name, entry.value)
+                third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
+    return found + sorted(third.values(), key=lambda source: source.id)
+
+
+def third_party_allowed() -> bool:
+    """False when DIFFTOOL_PLUGINS=none asks for the built-ins alone."""
+    wish = os.environ.get("DIFFTOOL_PLUGINS", "all")
+    if wish not in ("all", "none", ""):
+        raise InputError(f"DIFFTOOL_PLUGINS is {wish!r}; it may be 'all' or 'none'")
+    return wish != "none"
+
+
+@functools.cache
+def installed() -> Installed:
+    """Loads everything, once a process."""
+    allowed = third_party_allowed()
+    plugins = [
+        load(source) if allowed or source.owner == BUILTIN else Plugin(source, "off", "DIFFTOOL_PLUGINS=none")
+        for source in sources()
+    ]
+    for plugin in plugins:
+        if plugin.state == "broken" and plugin.source.owner == BUILTIN:
+            raise PluginError(f"a part of difftool itself is broken: {plugin.reason}", where=plugin.source.target)
+    offers = [offer for plugin in plugins for offer in plugin.offers]
+    return Installed(plugins, Registry(offers, [f"{p.source.id}: {p.reason}" for p in plugins if p.state == "broken"]))
+
+
+def load(source: Source) -> Plugin:
+    """Imports and checks one plugin; whatever it does wrong becomes a reason."""
+    try:
+        module_name, _, attribute = source.target.partition(":")
+        module: Any = importlib.import_module(module_name)
+        for part in filter(None, attribute.split(".")):
+            module = getattr(module, part)
+        return _examine(source, module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit at import included
+        return Plugin(source, "broken", _reason(error))
+
+
+def _examine(source: Source, module: Any) -> Plugin:
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
+    manager.register(module, name=source.id)
+    plugin = Plugin(source)
+    callers = manager.get_hookcallers(manager.get_plugin(source.id)) or []
+    if not callers:
+        raise PluginError("implements no hook; mark its functions with difftool.api.hookimpl")
+    for caller in callers:
+        if not caller.has_spec():
+            raise PluginError(f"there is no hook {caller.name!r}; {nearest(caller.name, known, 'the hooks are')}")
+        for impl in caller.get_hookimpls():
+            if impl.kwargnames:
+                raise PluginError(f"{caller.name}: {impl.kwargnames[0]!r} has a default, so it would never be passed")
+            if impl.wrapper or impl.hookwrapper:
+                raise PluginError(f"{caller.name}: wrappers are not supported")
+            if caller.name in OBSERVERS:
+                plugin.observers[caller.name] = _only(impl.function, impl.argnames)
+    for kind, hook in HOOK_OF.items():
+        for impl in getattr(manager.hook, hook).get_hookimpls():
+            impl.function(*[_registrar(plugin, kind)][: len(impl.argnames)])
+    return plugin
+
+
+def _registrar(plugin: Plugin, kind: str) -> Callable[[str, type[Component]], None]:
+    def register(name: str, component: type[Component]) -> None:
+        if why := objection(kind, name, component):
+            raise PluginError(f"{HOOK_OF[kind]}: {why}")
+        if any(offer.kind == kind and offer.name == name for offer in plugin.offers):
+            raise PluginError(f"{HOOK_OF[kind]}: registers {name!r} twice")
+        plugin.offers.append(Offer(kind, name, component, plugin.source.owner))
+
+    return register
+
+
+def _only(function: Callable[..., object], names: tuple[str, ...]) -> Callable[..., object]:
+    """A plugin asks for the arguments it wants, in any order; hooks may gain parameters later."""
+    return lambda **arguments: function(**{name: arguments[name] for name in names})
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PluginError | pluggy.PluginValidationError):
+        return str(error).split("\n")[-1] if isinstance(error, pluggy.PluginValidationError) else str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{place}".replace("\n", " ")

@@ -1,0 +1,75 @@
+"""Putting overrides on a recipe: profiles, --data and --set, before anything is checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+from difftool.errors import InputError
+from difftool.recipe.explain import Path, Places
+from difftool.recipe.model import is_component
+
+Table = dict[str, Any]
+
+
+def overlay(base: Table, over: Table) -> Table:
+    """An override with the same or no `name` merges, with another `name` replaces the table."""
+    merged = dict(base)
+    for key, value in over.items():
+        before = _named(key, merged.get(key))
+        after = _named(key, value)
+        if isinstance(before, dict) and isinstance(after, dict):
+            same = "name" not in after or before.get("name") == after["name"]
+            merged[key] = overlay(before, after) if same else after
+        else:
+            merged[key] = after
+    return merged
+
+
+def _named(key: str, value: Any) -> Any:
+    """A section without fields may be written as a bare name."""
+    return {"name": value} if isinstance(value, str) and is_component(key) else value
+
+
+def options(sets: list[str]) -> list[tuple[str, Table]]:
+    """`--set section.key=VALUE` as (what was typed, a table that overrides)."""
+    return [(f"--set {text}", _option(text)) for text in sets]
+
+
+def _option(text: str) -> Table:
+    key, equals, raw = text.partition("=")
+    parts = [part.strip() for part in key.strip().split(".")]
+    if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+        raise InputError(f"--set {text}: expected section.key=VALUE, as in --set optim.lr=1e-4")
+    value: Any = value_of(raw.strip())
+    for part in reversed(parts):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def value_of(raw: str) -> Any:
+    """A TOML value; a bare word is a string."""
+    try:
+        parsed = tomllib.loads(f"v = {raw}")
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return raw
+    return parsed["v"] if set(parsed) == {"v"} else raw
+
+
+def mark(places: Places, table: Table, text: str, path: Path = ()) -> None:
+    """Remembers that everything in `table` came from an option, for messages."""
+    for key, value in table.items():
+        places.options[(*path, key)] = text
+        if isinstance(value, dict):
+            mark(places, value, text, (*path, key))
+
+
+def move(places: Places, table: Table, source: Path, path: Path = ()) -> None:
+    """Remembers that everything in `table` stands in the file under `source`, as a profile's keys do."""
+    for key, value in table.items():
+        line = places.where((*source, *path, key))
+        places.options[(*path, key)] = line
+        if isinstance(value, dict):
+            move(places, value, source, (*path, key))

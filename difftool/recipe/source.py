@@ -1,0 +1,105 @@
+"""Finding a recipe and reading its TOML: a path, or the name of one that ships."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import difftool
+from difftool.errors import InputError, RecipeError
+from difftool.plugin.registry import nearest
+from difftool.recipe.explain import Places
+
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recipe as it was written."""
+
+    label: str  # how messages call it
+    folder: Path  # what relative paths in it are relative to
+    text: str
+    table: dict[str, Any]
+    places: Places
+    note: str = ""
+
+
+def shipped() -> dict[str, Path]:
+    """Recipes that come with difftool, by name: inside the package when installed, beside it in a checkout."""
+    package = Path(difftool.__file__).resolve().parent
+    folder = package / "recipes"
+    if not folder.is_dir():
+        folder = package.parent / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(text: str) -> tuple[Path, str]:
+    """(the file, a note if it is not the one that was named)."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path, ""
+    if path.is_dir():
+        raise InputError(f"{text} is a folder, not a recipe", do="name a .toml file, or see `difftool recipes list`")
+    ours = shipped()
+    name = path.stem if path.suffix == ".toml" else text
+    if name in ours and (text == name or path.parent.name in ("recipes", "", ".")):
+        return ours[
+            name
+        ], "" if text == name else f"{text} is not here; using the recipe {name} that ships with difftool"
+    raise InputError(
+        f"there is no recipe {text}",
+        where=str(path.absolute()),
+        why=f"it is no file, and no recipe of that name ships: {nearest(name, ours, 'there are')}",
+        do="difftool recipes list",
+    )
+
+
+def read(text: str) -> Source:
+    """The recipe that `text` names."""
+    path, note = find(text)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    return parse(raw, label=str(path), folder=path.absolute().parent, note=note)
+
+
+def parse(raw: bytes, *, label: str, folder: Path, note: str = "") -> Source:
+    """TOML, with every way it can fail explained."""
+    if len(raw) > MAX_BYTES:
+        raise InputError(f"{label} has {len(raw)} bytes; a recipe has at most {MAX_BYTES}")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{label} is UTF-16; save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise RecipeError(
+            [f"{label}:{line}: byte {raw[error.start]:#x} is not UTF-8; save the file as UTF-8"]
+        ) from None
+    # A key of thousands of dots takes the parser seconds; no honest line is that deep.
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.partition("=")[0].count(".") > 32:
+            raise RecipeError([f"{label}:{number}: a key with more than 32 dots"])
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError([_syntax(label, text, str(error))]) from None
+    except (RecursionError, ValueError) as error:
+        raise RecipeError([f"{label}:1: not a recipe: {str(error) or 'nested too deeply'}"]) from None
+    return Source(label, folder, text, table, Places.of(label, text), note)
+
+
+def _syntax(label: str, text: str, message: str) -> str:
+    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", message)
+    line = int(place[1]) if place and place[1] else max(1, len(text.splitlines()))
+    what = message[: place.start()] if place else message
+    shown = text.splitlines()[line - 1].strip() if text.splitlines() else ""
+    hint = ""
+    if "\\" in shown and any(word in what for word in ("Unescaped", "Invalid hex", "escape", "Illegal")):
+        hint = "; a backslash in \"double quotes\" is an escape: put a path in 'single quotes' or write it with /"
+    return f"{label}:{line}: {what[:1].lower() + what[1:]}{hint}: {shown[:80]}"

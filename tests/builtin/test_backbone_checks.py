@@ -1,0 +1,102 @@
+"""The checks of the two built-in networks tell what works from what does not, and say what would."""
+
+import random
+from ast import literal_eval
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from difftool.api import Spec
+from difftool.builtin.mlp import MLP
+from difftool.builtin.unet import UNet
+from difftool.builtin.unet_net import Attention
+
+
+def spec(height, width, channels=3):
+    return Spec(channels, channels, height, width, 1000, {})
+
+
+def attended(net, wanted):
+    """The sides at which the network really attends, found by training it for a step; the middle not counted."""
+    seen = set()
+    for layer in [*net.down, *net.up]:
+        if isinstance(getattr(layer, "attention", None), Attention):
+            layer.attention.register_forward_hook(lambda _m, args, _out: seen.add(max(args[0].shape[2:])))
+    x = torch.randn(1, wanted.channels, wanted.height, wanted.width)
+    net(x, torch.tensor([500.0]), {}).square().mean().backward()
+    return seen
+
+
+def arbitrary(rng):
+    """A configuration and a picture, each as likely to fit as not."""
+    config = UNet(
+        width=rng.choice([8, 8, 16, 24, 12]),
+        mults=tuple(rng.choice([1, 2, 3]) for _ in range(rng.randint(1, 4))),
+        blocks=rng.randint(1, 2),
+        attention=tuple(rng.choice([1, 2, 4, 6, 8, 16]) for _ in range(rng.choice([0, 0, 1, 2]))),
+        middle=rng.random() < 0.5,
+        dropout=rng.choice([0.0, 0.3]),
+        patch=rng.choice([1, 1, 2, 3, 4]),
+    )
+    height = rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 18, 24])
+    return config, spec(height, height if rng.random() < 0.5 else rng.choice([4, 8, 12, 16]), rng.choice([1, 3]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_check_accepts_what_works_and_refuses_what_does_not(seed):
+    rng = random.Random(seed)
+    outcomes = set()
+    for _ in range(50):
+        config, wanted = arbitrary(rng)
+        faults = dict(config.check(wanted))
+        outcomes.update(faults or {"fine"})
+        assert ("width" in faults) == (config.width % 8 != 0)
+        net = config.build(wanted)
+        if faults.keys() & {"patch", "mults"}:
+            with pytest.raises(
+                Exception, match=r"einops|Shape mismatch|Sizes of tensors|Kernel size|more than 1 value"
+            ):
+                attended(net, wanted)
+        else:
+            assert ("attention" in faults) == (attended(net, wanted) != set(config.attention))
+            assert all(p.grad.isfinite().all() for p in net.parameters())
+    assert outcomes == {"fine", "width", "patch", "mults", "attention"}
+
+
+REFUSALS = """
+{"width": 60} | 32, 32 | width | 60 is not a multiple of 8; the nearest are 56 and 64
+{"width": 3} | 32, 32 | width | 3 is not a multiple of 8; the nearest is 8
+{} | 30, 30 | mults | size 30 cannot be halved 2 times after patch 1; the nearest that can are 28 and 32
+{"patch": 2, "mults": (1, 2)} | 2, 8 | mults | height 2 cannot be halved once after patch 2; the nearest that can is 4
+{"patch": 4} | 30, 30 | patch | 4 does not divide size 30; the nearest that do are 3 and 5
+{"patch": 4} | 32, 30 | patch | 4 does not divide height 32 and width 30; the nearest that does is 2
+{"attention": (32, 12, 5)} | 32, 32 | attention | the network never works at side 12 and 5, only at 32, 16 and 8
+{"width": 8} | 4, 4 | mults | the lowest level is one pixel, too little for so few channels; use fewer mults or width 64
+"""
+
+
+@pytest.mark.parametrize("line", REFUSALS.strip().splitlines())
+def test_refusals_say_what_would_work(line):
+    fields, size, field, message = line.split(" | ")
+    assert list(UNet(**literal_eval(fields)).check(spec(*literal_eval(size)))) == [(field, message)]
+
+
+def test_the_longer_side_counts_and_many_channels_survive_one_pixel():
+    assert list(UNet(attention=(32,)).check(spec(16, 32))) == []
+    assert list(UNet().check(spec(4, 4))) == []
+
+
+@pytest.mark.parametrize("fields", [{"mults": ()}, {"mults": (1, 0)}, {"blocks": 0}, {"dropout": 1.0}, {"patch": 0}])
+def test_the_unet_refuses_what_no_picture_could_mend(fields):
+    with pytest.raises(ValidationError):
+        UNet(**fields)
+
+
+def test_the_mlp_leaves_large_pictures_to_the_unet():
+    assert list(MLP().check(spec(64, 64, 1))) == []
+    assert list(MLP().check(spec(32, 64, 3))) == [
+        ("name", "mlp takes at most 4096 numbers a picture and these have 6144; use unet")
+    ]
+    with pytest.raises(ValidationError):
+        MLP(width=7)
