@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from difftool.api import Dataset, Field, InputError, hookimpl, read_picture
+from difftool.api import Dataset, Field, InputError, Register, hookimpl, read_picture
 from difftool.builtin.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 @hookimpl
-def register_datasets(register: Callable[[str, type[Dataset]], None]) -> None:
+def register_datasets(register: Register) -> None:
     """The names that recipes use."""
     register("shapes", Shapes)
     register("images", ImageFolder)
@@ -35,8 +35,8 @@ class ImageFolder(Dataset):
     Hidden files and links to folders are passed over. All pictures are held in memory.
     """
 
-    path: str = Field(min_length=1)
-    """the folder; relative to where difftool is started, `~` is your home"""
+    path: Path
+    """the folder; relative to the recipe's own folder, `~` is your home"""
     size: Side | tuple[Side, Side]
     """side of the pictures in pixels, or [height, width]"""
     channels: Literal[1, 3] = 3
@@ -52,7 +52,7 @@ class ImageFolder(Dataset):
         """Reads every picture; the first that cannot be used is named."""
         import numpy as np
 
-        folder = Path(self.path).expanduser().absolute()
+        folder = self.path.expanduser().absolute()
         files = _pictures_in(folder)
         channels, height, width = self.shape
         pixels = np.empty((len(files), height, width, channels), dtype=np.uint8)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from difftool.api import Backbone, Field, hookimpl
+from difftool.api import Backbone, Field, Register, hookimpl
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +41,6 @@ class MLP(Backbone):
 
 
 @hookimpl
-def register_backbones(register: Any) -> None:
+def register_backbones(register: Register) -> None:
     """Offers `mlp`."""
     register("mlp", MLP)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from difftool.api import Backbone, Field, hookimpl
+from difftool.api import Backbone, Field, Register, hookimpl
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,6 +102,6 @@ def _list(values: Sequence[int]) -> str:
 
 
 @hookimpl
-def register_backbones(register: Any) -> None:
+def register_backbones(register: Register) -> None:
     """Offers `unet`."""
     register("unet", UNet)

@@ -73,8 +73,10 @@ class _Elsewhere:
         lam = math.log(alpha) - math.log(sigma) if alpha > 0 else -math.inf
         level = max(1.0, float(self.inner.schedule.level(lam)))
         a, s = (float(v) for v in self.inner.schedule.at(level))
-        # Equal ratios: one factor turns one schedule's x into the other's.
-        return self.inner(x * math.sqrt((a * a + s * s) / (alpha * alpha + sigma * sigma)), level)
+        # Equal ratios: one factor turns one schedule's x into the other's. Beyond the ends of `inner` its last level
+        # answers, so eps is derived again: x = alpha x0 + sigma eps holds here too.
+        x0 = self.inner(x * math.sqrt((a * a + s * s) / (alpha * alpha + sigma * sigma)), level).x0
+        return Prediction(x0, (x - alpha * x0) / sigma)
 
 
 def on(denoiser: Denoiser, schedule: Schedule) -> Denoiser:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from difftool.core.model import Model
@@ -25,7 +24,7 @@ Hears = Literal["level", "logsnr", "alpha"]
 
 
 class Strict(BaseModel):
-    """Strict, frozen, nothing unknown; with two allowances, because TOML has no tuples and people write 1e4."""
+    """Strict, frozen, nothing unknown; with allowances, because TOML has no tuples or paths and people write 1e4."""
 
     model_config = ConfigDict(
         strict=True,
@@ -46,14 +45,18 @@ class Strict(BaseModel):
 
 
 def _fit(value: Any, wanted: Any) -> Any:
-    """An integral float for an int, an array for a tuple; everything else stays what it is."""
+    """An integral float for an int, an array for a tuple, text for a path; everything else stays what it is."""
     origin, args = get_origin(wanted), get_args(wanted)
+    if origin is Annotated:
+        return _fit(value, args[0])
     if origin in (Union, types.UnionType):
         for option in args:
             fitted = _fit(value, option)
             if fitted is not value:
                 return fitted
         return value
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if origin is tuple and isinstance(value, list | tuple):

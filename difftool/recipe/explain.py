@@ -81,25 +81,19 @@ def unknown(key: str, known: Mapping[str, Any] | list[str], elsewhere: Mapping[s
 
 def problems_of(error: ValidationError, path: Path, known: list[str], elsewhere: Mapping[str, str]) -> list[Problem]:
     """A validation error in our words."""
+    found: dict[str | int, ErrorDetails] = {}
+    for details in error.errors(include_url=False):
+        # A union complains once for each of its options; the one whose type was right knows best.
+        place = details["loc"][0] if details["loc"] else ""
+        if place not in found or (found[place]["type"] in _KINDS and details["type"] not in _KINDS):
+            found[place] = details
     return [
         Problem(
-            path + tuple(part for part in details["loc"] if not (isinstance(part, str) and "[" in part)),
+            path + details["loc"][:1] + tuple(part for part in details["loc"][1:] if isinstance(part, int)),
             _words(details, known, elsewhere),
         )
-        for details in _one_per_place(error)
+        for details in found.values()
     ]
-
-
-def _one_per_place(error: ValidationError) -> Iterator[ErrorDetails]:
-    """A union complains once for each of its options; one complaint a key is enough."""
-    seen = set()
-    for details in error.errors(include_url=False):
-        place = (
-            details["loc"][:1] if len(details["loc"]) > 1 and details["type"] != "extra_forbidden" else details["loc"]
-        )
-        if place not in seen:
-            seen.add(place)
-            yield details
 
 
 _BOUNDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -38,12 +39,11 @@ class Maker:
         rest = {key: inner for key, inner in table.items() if key != "name"}
         name = table.get("name")
         if name is None:
-            near = nearest("name", [key for key in rest], "")
-            hint = (
-                f"; {path[-1]}.{near.split(chr(39))[1]} looks like it: did you mean 'name'?" if "mean" in near else ""
+            if typo := difflib.get_close_matches("name", rest, n=1):
+                return self._wrong((*path, typo[0]), "unknown key; did you mean 'name'?")
+            return self._wrong(
+                path, f'which {kind}? write name = "..."; there are {", ".join(self.registry.names(kind))}'
             )
-            known = ", ".join(self.registry.names(kind))
-            return self._wrong(path, f'which {kind}? write name = "..."; there are {known}{hint}')
         if not isinstance(name, str):
             return self._wrong((*path, "name"), f"expected a name in quotes, got {show(name)}")
         try:

@@ -82,8 +82,8 @@ def parse(raw: bytes, *, label: str, folder: Path, note: str = "") -> Source:
             [f"{label}:{line}: byte {raw[error.start]:#x} is not UTF-8; save the file as UTF-8"]
         ) from None
     # A key of thousands of dots takes the parser seconds; no honest line is that deep.
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.partition("=")[0].count(".") > 32:
+    for number, row in enumerate(text.splitlines(), 1):
+        if row.partition("=")[0].count(".") > 32:
             raise RecipeError([f"{label}:{number}: a key with more than 32 dots"])
     try:
         table = tomllib.loads(text)

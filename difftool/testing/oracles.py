@@ -47,7 +47,7 @@ class Point(Oracle):
 
     def expected(self, x: Tensor, alpha: float, sigma: float) -> Tensor:
         """The picture."""
-        return torch.as_tensor(self.value).to(x).expand_as(x)
+        return torch.as_tensor(self.value, dtype=x.dtype, device=x.device).expand_as(x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,13 @@ def perturbed(net):
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _alone():
+    """The same numbers every time, and one thread: two test workers that share two cores must not fight for them."""
     torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @BOTH

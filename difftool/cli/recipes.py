@@ -1,0 +1,92 @@
+"""`difftool recipes`: what can be trained. Never imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from difftool.cli.tables import as_json, table
+
+app = typer.Typer(help="List, show, copy and check recipes.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of one that ships.")]
+
+
+@app.command("list")
+def list_(json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False) -> None:
+    """The recipes that ship with difftool."""
+    from difftool.recipe.source import shipped
+
+    rows = [(name, _about(path), str(path)) for name, path in shipped().items()]
+    if json:
+        as_json([{"name": name, "about": about, "path": path} for name, about, path in rows])
+    else:
+        table(["NAME", "WHAT IT IS"], [row[:2] for row in rows])
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Print a recipe."""
+    from difftool.recipe.source import read
+
+    typer.echo(read(name).text, nl=False)
+
+
+@app.command()
+def copy(name: Name, file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to.")] = None) -> None:
+    """Copy a recipe, to change it."""
+    from difftool.errors import DiskError, InputError
+    from difftool.recipe.source import read
+
+    source = read(name)
+    target = file or Path(f"{Path(name).stem}.toml")
+    if target.is_dir():
+        target = target / f"{Path(name).stem}.toml"
+    try:
+        with target.open("x") as out:
+            out.write(source.text)
+    except FileExistsError:
+        raise InputError(f"{target.absolute()} is already there", do="name another file") from None
+    except OSError as error:
+        raise DiskError(f"cannot write {target.absolute()}", why=error.strerror or str(error)) from None
+    typer.echo(f"{target.absolute()}\nnext: edit it, then difftool train {target}", err=True)
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Files, or names of recipes that ship.")],
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key first.")] = None,
+) -> None:
+    """Check recipes with all their profiles, without training."""
+    from difftool.errors import RecipeError
+    from difftool.plugin.loader import installed
+    from difftool.recipe.load import load
+
+    wrong: list[str] = []
+    for name in files:
+        try:
+            loaded = load(name, installed().registry, sets=sets)
+        except RecipeError as error:
+            wrong += error.problems
+        else:
+            profiles = f" (profiles: {', '.join(loaded.profiles)})" if loaded.profiles else ""
+            typer.echo(f"{loaded.source.label}: good{profiles}", err=True)
+    if wrong:
+        raise RecipeError(wrong)
+
+
+@app.command()
+def schema() -> None:
+    """Print a JSON schema of recipes for everything that is installed, for editors."""
+    from difftool.plugin.loader import installed
+    from difftool.recipe.schema import schema as make
+
+    as_json(make(installed().registry))
+
+
+def _about(path: Path) -> str:
+    """The first comment of a recipe says what it is."""
+    first = path.read_text().split("\n", 1)[0]
+    return first.lstrip("# ").split("  ")[0] if first.startswith("#") else ""

@@ -1,0 +1,98 @@
+"""`difftool train`: a new run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from difftool.cli.progress import UI, display
+
+if TYPE_CHECKING:
+    from difftool.plugin.registry import Registry
+    from difftool.recipe.model import Recipe
+
+RUNS = Path("runs")
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe, as in --set optim.lr=1e-4."),
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds runs.")]
+Ui = Annotated[UI, typer.Option("--ui", help="How progress is shown; auto: rich in a terminal, else plain.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of one that ships.")],
+    data: Annotated[str | None, typer.Option(metavar="PATH", help="Train on this folder of pictures instead.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Begin with the weights of a model.safetensors.")
+    ] = None,
+    sets: Sets = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="auto: the profile named after the device; none: the plain recipe.")
+    ] = "auto",
+    name: Annotated[str | None, typer.Option(metavar="N", help="The run's folder name.")] = None,
+    runs: RunsFolder = RUNS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+    ui: Ui = UI.auto,
+) -> None:
+    """Train a recipe: difftool train quickstart."""
+    from difftool.engine.sealed import open_model_file
+    from difftool.plugin.loader import installed
+    from difftool.recipe.load import load
+    from difftool.run.layout import check_name
+
+    if name is not None:
+        check_name(name)
+    registry = installed().registry
+    loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
+    start_from = open_model_file(weights) if weights else None
+    show = display(ui)
+    show.busy("loading torch")
+    from difftool.engine.device import pick
+
+    if profile == "auto":
+        profile = pick(loaded.recipe("none")[0].train.device).type
+    chosen, told = loaded.recipe(profile)
+    for line in told:
+        show.say(line)
+    if dry_run:
+        show.quiet()
+        _say_plan(chosen, registry)
+        return
+    from difftool.engine.start import start
+
+    with show:
+        run = start(chosen, registry, runs, show, name=name, weights=start_from, argv=sys.argv)
+    show.finish(run.root, runs)
+
+
+def _say_plan(recipe: Recipe, registry: Registry) -> None:
+    from difftool.engine.plan import plan, size
+    from difftool.recipe.explain import show
+    from difftool.recipe.write import differences
+
+    ahead = plan(recipe, registry)
+    batch = [recipe.train.batch, *ahead.shape]
+    parts = f" in {recipe.train.accumulate} parts of {ahead.micro}" if recipe.train.accumulate > 1 else ""
+    memory = "unknown" if ahead.memory is None else f"about {size(ahead.memory)}"
+    kept = "" if ahead.activations is None else f" ({size(ahead.activations)} of it for the backward pass)"
+    lines = {
+        "network": f"{ahead.parameters:,} parameters in {ahead.tensors} tensors, {size(ahead.weights)}",
+        "picture": f"{list(ahead.shape)} (channels, height, width)",
+        "batch": f"{batch}{parts}",
+        "training": f"{recipe.train.steps:,} steps, {recipe.train.steps * recipe.train.batch:,} pictures seen",
+        "noise": f"{recipe.schedule.T} levels, abar_T = {ahead.terminal:.3g}",
+        "memory": memory + kept,
+        "disk": f"{size(ahead.disk(recipe.checkpoint.keep))} with {recipe.checkpoint.keep} checkpoints kept",
+    }
+    for label, text in lines.items():
+        typer.echo(f"{label:>10}  {text}")
+    if ahead.warning:
+        typer.echo(f"{'warning':>10}  {ahead.warning}")
+    typer.echo("not default:")
+    for key, value in differences(recipe, registry).items():
+        typer.echo(f"{'':>10}  {key} = {show(value)}")

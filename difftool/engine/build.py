@@ -1,0 +1,246 @@
+"""From a checked recipe to things that compute: schedule, pictures, network; and back from a weights file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import difftool
+from difftool.core.denoiser import heard
+from difftool.core.model import How, Model
+from difftool.core.randomness import Stream, integers
+from difftool.core.schedule import Schedule
+from difftool.core.target import add_noise, coefficients
+from difftool.core.types import Images
+from difftool.engine import device as devices
+from difftool.engine.feed import Feed
+from difftool.engine.loop import gradients
+from difftool.engine.sealed import Sealed
+from difftool.engine.weights import load_into, tensors_of
+from difftool.errors import DifftoolError, InputError, MachineError, PluginError
+from difftool.plugin.component import Backbone, Component, Sampler
+from difftool.plugin.loader import installed
+from difftool.plugin.registry import BUILTIN, Registry
+from difftool.recipe.check import spec_of
+from difftool.recipe.load import Maker
+from difftool.recipe.model import Preview, Recipe, Sample
+from difftool.recipe.write import Table, plain
+
+
+@dataclass
+class Workshop:
+    """Everything a run needs before its first step."""
+
+    recipe: Recipe
+    registry: Registry
+    device: torch.device
+    precision: str
+    schedule: Schedule
+    images: Images
+    fingerprint: str
+    net: nn.Module
+    notes: list[str]
+
+    @property
+    def table(self) -> Table:
+        """The resolved recipe as plain values."""
+        return plain(self.recipe, self.registry)
+
+
+@contextlib.contextmanager
+def blamed(registry: Registry, part: Component, doing: str) -> Iterator[None]:
+    """An exception inside somebody's component is said with its name, not as a bug of ours."""
+    try:
+        yield
+    except (DifftoolError, KeyboardInterrupt):
+        raise
+    except torch.OutOfMemoryError as error:
+        raise MachineError(f"out of memory while {doing}", why=str(error).split("\n")[0]) from error
+    except Exception as error:
+        offer = registry.offer(type(part))
+        if offer.owner == BUILTIN:
+            raise
+        raise PluginError(
+            f"the {offer.kind} {offer.owned} failed while {doing}: {type(error).__name__}: {error}",
+            do=f"tell the authors of {offer.owner}, or choose another {offer.kind}",
+        ) from error
+
+
+def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | None]:
+    """(the tables, a warning if their last level is hardly noise)."""
+    with blamed(registry, recipe.schedule, "building its tables"):
+        schedule = recipe.schedule.build()
+    if schedule.T != recipe.schedule.T:
+        name = registry.offer(type(recipe.schedule)).owned
+        raise PluginError(f"the schedule {name} has {schedule.T} levels, its T says {recipe.schedule.T}")
+    warning = schedule.require_noise()
+    coefficients(recipe.predict, schedule, torch.arange(1, schedule.T + 1))  # refuses a target that cannot work here
+    return schedule, warning
+
+
+def network(recipe: Recipe, registry: Registry, shape: tuple[int, int, int], where: str = "cpu") -> nn.Module:
+    """The untrained network; its first weights depend on the recipe's seed alone. On "meta" it has none."""
+    spec = spec_of(shape, recipe.schedule.T, recipe.loss.outputs)
+    seed = int(integers(recipe.seed, Stream.INIT, 0, [0], 1))
+    with torch.random.fork_rng(devices=[]), blamed(registry, recipe.backbone, "building the network"):
+        torch.manual_seed(seed)
+        with torch.device(where):
+            return recipe.backbone.build(spec)
+
+
+def workshop(recipe: Recipe, registry: Registry) -> Workshop:
+    """Builds all of it, tries one small step, and settles what `auto` leaves open."""
+    device = devices.pick(recipe.train.device)
+    schedule, warning = schedule_of(recipe, registry)
+    with blamed(registry, recipe.data, "opening the data"):
+        images = recipe.data.open()
+    if len(images) == 0:
+        raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
+    net = network(recipe, registry, recipe.data.shape).to(device)
+    feed = Feed(images, recipe, device)
+    rehearse(net, feed, recipe, registry, schedule, device)
+    precision: str = recipe.train.precision
+    if precision == "auto":
+        precision = devices.faster_precision(
+            lambda each: gradients(net, feed, recipe, schedule, device, each, 1), device, rounds=2
+        )
+        net.zero_grad(set_to_none=True)
+        recipe = replace(recipe, train=recipe.train.model_copy(update={"precision": precision}))
+    notes = [warning] if warning else []
+    return Workshop(recipe, registry, device, precision, schedule, images, fingerprint(images), net, notes)
+
+
+def rehearse(
+    net: nn.Module, feed: Feed, recipe: Recipe, registry: Registry, schedule: Schedule, device: torch.device
+) -> None:
+    """Two pictures through network and loss, so that a part that cannot work says so now and not in hour ten."""
+    x0 = next(iter(feed(1)))[0][:2]
+    with blamed(registry, recipe.loss, "placing noise levels"):
+        t = recipe.loss.levels(torch.arange(len(x0), dtype=torch.float64) / len(x0), schedule).double()
+    if t.shape != (len(x0),) or not bool(((t > 0) & (t <= schedule.T)).all()):
+        raise _bad(
+            registry, recipe.loss, f"places levels {t.tolist()}; they must lie above 0 and at most at {schedule.T}"
+        )
+    scaled, noised = add_noise(x0, torch.randn_like(x0), t, recipe.predict, schedule, {})
+    with torch.no_grad(), blamed(registry, recipe.backbone, "running the network"):
+        output = net(scaled, heard(recipe.backbone.hears, schedule, t).float().to(device), {})
+    wanted = (len(x0), x0.shape[1] * recipe.loss.outputs, *x0.shape[2:])
+    if not isinstance(output, torch.Tensor) or output.shape != wanted:
+        got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise _bad(registry, recipe.backbone, f"answers {got}; a tensor {list(wanted)} was expected")
+    if not bool(torch.isfinite(output).all()):
+        raise _bad(registry, recipe.backbone, "answers numbers that are not finite")
+    with torch.no_grad(), blamed(registry, recipe.loss, "comparing"):
+        losses = recipe.loss(output.float(), noised)
+    if not isinstance(losses, torch.Tensor) or losses.shape != (len(x0),):
+        got = list(losses.shape) if isinstance(losses, torch.Tensor) else type(losses).__name__
+        raise _bad(registry, recipe.loss, f"gives {got}; one value a sample, [{len(x0)}], was expected")
+
+
+def _bad(registry: Registry, part: Component, what: str) -> PluginError:
+    offer = registry.offer(type(part))
+    return PluginError(f"the {offer.kind} {offer.owned} {what}", where=offer.owner)
+
+
+def fingerprint(images: Images) -> str:
+    """A hash that tells data sets apart: their length, and 64 pictures spread over it."""
+    chosen = sorted(set(np.linspace(0, len(images) - 1, 64).astype(int).tolist()))
+    digest = hashlib.sha256(f"{len(images)} ".encode())
+    digest.update(images.take(chosen).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def how_of(sampler: Sampler, sample: Sample, preview: Preview | None = None) -> How:
+    """How to sample, as [sampler] and [sample] say, with what [preview] says differently."""
+    how = How(sampler, sample.steps, sample.spacing, sample.clip)
+    if preview is None:
+        return how
+    return How(
+        preview.sampler or how.sampler,
+        preview.steps or how.steps,
+        preview.spacing or how.spacing,
+        how.clip if preview.clip is None else preview.clip,
+    )
+
+
+def model_of(shop: Workshop, net: nn.Module, how: How | None = None) -> Model:
+    """The network with everything needed to use it."""
+    recipe = shop.recipe
+    return Model(
+        net=net,
+        schedule=shop.schedule,
+        target=recipe.predict,
+        shape=recipe.data.shape,
+        recipe=shop.table,
+        how=how or how_of(recipe.sampler, recipe.sample),
+        hears=recipe.backbone.hears,
+    )
+
+
+def words_of(shop: Workshop, kind: str, step: int) -> dict[str, str]:
+    """Metadata of a weights file: all that is needed to sample from it without anything else."""
+    return {
+        "kind": kind,
+        "step": str(step),
+        "shape": json.dumps(shop.recipe.data.shape),
+        "recipe": json.dumps(shop.table),
+        "data": shop.fingerprint,
+        "versions": json.dumps(versions(shop.recipe, shop.registry)),
+    }
+
+
+def versions(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """What made a run: difftool, torch, and each third-party plugin that the recipe uses."""
+    found = {"difftool": difftool.__version__, "torch": torch.__version__}
+    for part in vars(recipe).values():
+        if isinstance(part, Component) and (owner := registry.offer(type(part)).owner) != BUILTIN:
+            found[owner] = metadata.version(owner)
+    return found
+
+
+def load_model(file: Sealed, device: str = "auto") -> Model:
+    """What a weights file holds, ready to be sampled. The data set is not needed."""
+    words, path = file.words, file.label
+    registry = installed().registry
+    try:
+        table, shape = json.loads(words["recipe"]), tuple(json.loads(words["shape"]))
+    except (KeyError, ValueError):
+        raise InputError(f"{path} does not hold the recipe it was trained with") from None
+    maker = Maker(registry, Path(path).absolute().parent)
+    parts = {
+        key: maker.component(kind, table.get(key), (key,))
+        for key, kind in (("predict", "target"), ("schedule", "schedule"), ("backbone", "backbone"), ("loss", "loss"))
+    }
+    sampler = maker.component("sampler", table.get("sampler"), ("sampler",))
+    sample = maker.part(Sample, table.get("sample", {}), ("sample",))
+    if maker.problems:
+        made_with = json.loads(words.get("versions", "{}"))
+        raise InputError(
+            f"{path} cannot be used here: {'; '.join(problem.text for problem in maker.problems)}",
+            why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
+        )
+    backbone: Backbone = parts["backbone"]
+    where = devices.pick(device)
+    schedule = parts["schedule"].build()
+    with blamed(registry, backbone, "building the network"), torch.random.fork_rng(devices=[]):
+        net = backbone.build(spec_of(shape, schedule.T, parts["loss"].outputs))
+    load_into(net, tensors_of(file), path)
+    return Model(
+        net=net.to(where).eval().requires_grad_(False),
+        schedule=schedule,
+        target=parts["predict"],
+        shape=shape,
+        recipe=table,
+        how=how_of(sampler, sample),
+        hears=backbone.hears,
+        digest=file.digest,
+    )
