@@ -43,7 +43,7 @@ class Direct(Sampler):
     def run(self, denoiser: Denoiser, x: Tensor, times: tuple[float, ...], draw: Draw) -> Iterator[Step]:
         """The guess is the answer."""
         x0 = denoiser(x, times[0]).x0
-        yield Step(1, 1, 0.0, x0, x0)
+        yield Step(len(times) - 1, len(times) - 1, 0.0, x0, x0)
 
 
 @hookimpl

@@ -44,7 +44,7 @@ def info(
     """What a component is for, its fields and their defaults, and where it comes from."""
     from difftool.errors import InputError
     from difftool.plugin.loader import installed
-    from difftool.plugin.registry import nearest
+    from difftool.plugin.spelling import nearest
 
     here = installed()
     kind, _, bare = name.rpartition(".")

@@ -5,6 +5,7 @@ People read standard error; standard output is data.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -74,8 +75,10 @@ class Plain:
 
     def line(self, text: str) -> None:
         """One line for people."""
-        sys.stderr.write(safe_text(text) + "\n")
-        sys.stderr.flush()
+        # A terminal that went away, or a pipe nobody reads, must not end the training that it showed.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(safe_text(text) + "\n")
+            sys.stderr.flush()
 
     def begin(self, facts: Mapping[str, str], first: int, total: int) -> None:
         """What will be trained."""
@@ -133,7 +136,8 @@ class Json(Plain):
     """Every row as one JSON object on standard output."""
 
     def _emit(self, **fields: Any) -> None:
-        print(json.dumps(fields, allow_nan=False), flush=True)
+        with contextlib.suppress(OSError):
+            print(json.dumps(fields, allow_nan=False), flush=True)
 
     def line(self, text: str) -> None:
         """Nothing: programs do not read prose."""
@@ -194,7 +198,8 @@ class Live(Plain):
     def line(self, text: str) -> None:
         """Above the bar."""
         if self._bar:
-            self._bar.console.print(safe_text(text), markup=False, soft_wrap=True)
+            with contextlib.suppress(OSError):
+                self._bar.console.print(safe_text(text), markup=False, soft_wrap=True)
         else:
             super().line(text)
 
@@ -232,7 +237,8 @@ class Live(Plain):
 
     def _update(self, **fields: Any) -> None:
         if self._bar and self._task is not None:
-            self._bar.update(self._task, **fields)
+            with contextlib.suppress(OSError):
+                self._bar.update(self._task, **fields)
 
 
 def _figures(row: Mapping[str, Any]) -> str:

@@ -45,7 +45,10 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
 
 
 def integers(seed: int | Sequence[int], stream: Stream, step: int, slots: Tensor | Sequence[int], n: int) -> Tensor:
-    """32-bit words as int64 [len(slots), n]. With a list of seeds, row i uses seeds[i]."""
+    """32-bit words as int64 [len(slots), n]. With a list of seeds, row i uses seeds[i].
+
+    Seeds count modulo 2^64, so negative ones are as good as any.
+    """
     slot = torch.as_tensor(slots, dtype=torch.int64)
     device = slot.device
     seeds = [seed] if isinstance(seed, int) else list(seed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -48,8 +48,10 @@ def spaced(schedule: Schedule, n: int, spacing: Spacing) -> tuple[float, ...]:
     f = torch.arange(count, dtype=torch.float64) / max(1, count - 1)
     if spacing == "logsnr":
         lam = -(math.log(high) + f * (math.log(low) - math.log(high)))
-    else:  # Karras et al. 2022, rho = 7
+    elif spacing == "karras":  # Karras et al. 2022, rho = 7
         lam = -7 * (high ** (1 / 7) + f * (low ** (1 / 7) - high ** (1 / 7))).log()
+    else:
+        raise InputError(f"there is no spacing {spacing!r}; there are {', '.join(get_args(Spacing))}")
     levels = schedule.level(lam).tolist()
     return _between(T, [float(T), *levels] if top < T else levels)
 

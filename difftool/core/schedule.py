@@ -46,6 +46,10 @@ class Schedule:
         if not falls.all():
             t = int((~falls).nonzero()[0]) + 1
             raise InputError(f"noise must grow with the level; from level {t - 1} to {t} it does not")
+        if self.curve is not None:
+            alpha, sigma = self.curve(torch.arange(len(a), dtype=torch.float64))
+            if not (torch.allclose(alpha.double(), a, atol=1e-9) and torch.allclose(sigma.double(), s, atol=1e-9)):
+                raise InputError("a schedule's own curve must equal its tables at the integers")
 
     @classmethod
     def from_betas(cls, betas: Tensor) -> Schedule:

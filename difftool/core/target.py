@@ -46,7 +46,7 @@ def coefficients(target: Target, schedule: Schedule, t: Tensor | float) -> Coeff
         level = torch.as_tensor(t, dtype=torch.float64).expand_as(alpha)[~finite].flatten()[0]
         raise InputError(
             f"the target {type(target).__name__} says nothing about x0 at level {level:g}",
-            why="no signal is left there, and noise alone does not tell the picture",
+            why="no signal is left there" if float(sigma[~finite].flatten()[0]) > 0 else "no noise is there",
             do='use predict = "v", "x0" or "velocity" with this schedule',
         )
     return Coefficients(alpha, sigma, skip, out, scale, (1 - skip * alpha) / out, -skip * sigma / out)

@@ -41,8 +41,9 @@ def open_sealed(path: Path) -> Sealed:
         raise InputError(f"there is no file {path.absolute()}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    words, payload = _split(raw, str(path))
-    if words.pop("seal", None) != seal(words, payload):
+    header, payload = _split(raw, str(path))
+    words: dict[str, str] = header["__metadata__"]
+    if words.pop("seal", None) != seal(header, payload):
         raise InputError(
             f"{path} is damaged or was edited", why="its seal does not fit its content", do="use another copy"
         )
@@ -60,14 +61,14 @@ def open_model_file(path: Path) -> Sealed:
     return file
 
 
-def seal(words: Mapping[str, str], payload: bytes) -> str:
-    """The hash that a file must carry."""
-    digest = hashlib.sha256(json.dumps(sorted(words.items())).encode())
+def seal(header: Mapping[str, Any], payload: bytes) -> str:
+    """The hash that a file must carry, of everything in it but the hash itself."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     digest.update(payload)
     return digest.hexdigest()
 
 
-def _split(raw: bytes, label: str) -> tuple[dict[str, str], bytes]:
+def _split(raw: bytes, label: str) -> tuple[dict[str, Any], bytes]:
     if raw[:4] == b"PK\x03\x04" or raw[:1] == b"\x80":
         raise InputError(
             f"{label} is a pickle, and opening one runs its code",
@@ -89,4 +90,4 @@ def _split(raw: bytes, label: str) -> tuple[dict[str, str], bytes]:
         raise InputError(
             f"{label} has format {words['difftool']}; this difftool reads format {FORMAT}", do="update difftool"
         )
-    return dict(words), raw[8 + length :]
+    return header, raw[8 + length :]

@@ -20,8 +20,8 @@ def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     raw = safetensors.torch.save(plain)
     (length,) = struct.unpack("<Q", raw[:8])
     header, payload = json.loads(raw[8 : 8 + length]), raw[8 + length :]
-    words = {"difftool": FORMAT, **metadata}
-    header = {"__metadata__": {**words, "seal": seal(words, payload)}, **header}
+    header = {"__metadata__": {"difftool": FORMAT, **metadata}, **header}
+    header["__metadata__"]["seal"] = seal(header, payload)
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
     return struct.pack("<Q", len(head)) + head + payload

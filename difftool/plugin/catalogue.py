@@ -19,10 +19,13 @@ import platformdirs
 
 from difftool import __version__
 from difftool.errors import PluginError
-from difftool.plugin.loader import Source, sources, third_party_allowed
+from difftool.plugin.loader import Plugin, Source, load, sources, third_party_allowed
 from difftool.plugin.registry import BUILTIN
 
 Row = dict[str, Any]
+
+MARK = "difftool-catalogue "
+PATIENCE = 60.0
 
 
 def catalogue() -> list[Row]:
@@ -35,7 +38,7 @@ def catalogue() -> list[Row]:
         return rows
     except (OSError, ValueError):
         pass
-    rows = _probe()
+    rows = _probe(found)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         for old in cache.parent.glob("plugins-*.json"):
@@ -48,61 +51,70 @@ def catalogue() -> list[Row]:
     return rows
 
 
-def _probe() -> list[Row]:
-    command = [sys.executable, "-c", "from difftool.plugin.catalogue import report; report()"]
+def _probe(found: list[Source]) -> list[Row]:
+    """Children report plugin after plugin; where one dies, the next goes on behind the plugin that killed it."""
+    rows: list[Row] = []
+    while len(rows) < len(found):
+        reported, death = _child(len(rows))
+        rows += reported
+        if len(rows) < len(found):
+            guilty = found[len(rows)]
+            if guilty.owner == BUILTIN:
+                raise PluginError("a part of difftool itself is broken", where=guilty.target, why=death)
+            rows.append(_row(Plugin(guilty, "broken", death)))
+    return rows
+
+
+def _child(start: int) -> tuple[list[Row], str]:
+    """(the rows from `start` that a child process wrote, how it ended if too few)."""
+    command = [sys.executable, "-P", "-c", f"from difftool.plugin.catalogue import report; report({start})"]
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}  # it sees what we see
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except subprocess.TimeoutExpired:
-        raise PluginError(
-            "listing the plugins took more than two minutes",
-            do="DIFFTOOL_PLUGINS=none difftool plugins list shows the built-ins alone",
-        ) from None
-    # What plugins print while they are imported comes before our line.
-    for line in reversed(done.stdout.splitlines()):
-        if line.startswith("difftool-catalogue "):
-            rows: list[Row] = json.loads(line.removeprefix("difftool-catalogue "))
-            return rows
-    raise PluginError(
-        "a plugin ended the process that lists plugins",
-        why=(done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1],
-        do="DIFFTOOL_PLUGINS=none difftool plugins list shows the built-ins alone; uninstall the newest plugin",
-    )
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, env=os.environ | path)
+        output, code = done.stdout, done.returncode
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
+        death = f"ends the process that imports it (exit code {code})" + (f": {last}" if last else "")
+    except subprocess.TimeoutExpired as error:
+        output, death = error.stdout or b"", f"cannot be imported within {PATIENCE} s"
+    lines = output.decode(errors="replace").splitlines()
+    return [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)], death
 
 
-def report() -> None:
-    """The child's side: loads everything and prints it as one line."""
-    from difftool.plugin.loader import installed
+def report(start: int) -> None:
+    """The child's side: a line for each plugin as soon as it is loaded."""
+    for source in sources()[start:]:
+        print(f"\n{MARK}{json.dumps(_row(load(source)))}", flush=True)  # whatever a plugin prints ends before
 
-    rows = []
-    for plugin in installed().plugins:
-        offers: dict[str, list[str]] = {}
-        for offer in plugin.offers:
-            offers.setdefault(offer.kind, []).append(offer.name)
-        rows.append(
-            {
-                "id": plugin.source.id,
-                "owner": plugin.source.owner,
-                "version": plugin.source.version,
-                "module": plugin.source.target,
-                "state": plugin.state,
-                "reason": plugin.reason,
-                "offers": offers,
-                "observers": sorted(plugin.observers),
-            }
-        )
-    print("\ndifftool-catalogue " + json.dumps(rows), flush=True)
+
+def _row(plugin: Plugin) -> Row:
+    offers: dict[str, list[str]] = {}
+    for offer in plugin.offers:
+        offers.setdefault(offer.kind, []).append(offer.name)
+    return {
+        "id": plugin.source.id,
+        "owner": plugin.source.owner,
+        "version": plugin.source.version,
+        "module": plugin.source.target,
+        "state": plugin.state,
+        "reason": plugin.reason,
+        "offers": offers,
+        "observers": sorted(plugin.observers),
+    }
 
 
 def _key(found: list[Source], allowed: bool) -> str:
     """Changes when anything that could change the answer does."""
     parts: list[object] = [__version__, sys.executable, sys.version, allowed]
+    # Installing or removing anything, a plugin's dependency too, touches a folder of sys.path.
+    parts += [_stamp(Path(folder)) for folder in sys.path if folder not in ("", str(Path.cwd()))]
     for source in found:
         parts.append(source)
         if source.owner == BUILTIN:
             continue
         dist = metadata.distribution(source.owner)
         record = dist.read_text("RECORD")
-        editable = '"editable": true' in (dist.read_text("direct_url.json") or "")
+        origin = json.loads(dist.read_text("direct_url.json") or "{}")
+        editable = origin.get("dir_info", {}).get("editable", False)
         # Without a RECORD, or when the files may be edited in place, the files themselves must tell.
         parts.append(record if record and not editable else _stamps(source.target.partition(":")[0].partition(".")[0]))
     parts.append(_folder_stamps(Path(__file__).parent.parent / "builtin"))

@@ -57,8 +57,10 @@ def _fit(value: Any, wanted: Any) -> Any:
         return value
     if wanted is Path and isinstance(value, str):
         return Path(value)
-    if wanted is int and isinstance(value, float) and value.is_integer():
+    if wanted is int and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return int(value)
+    if origin is Literal and isinstance(value, bool) and not any(isinstance(option, bool) for option in args):
+        return str(value).lower()  # true equals 1, so a choice of numbers would take it
     if origin is tuple and isinstance(value, list | tuple):
         inner = [args[0]] * len(value) if args[-1:] == (Ellipsis,) else [*args, *[Any] * len(value)]
         return tuple(_fit(item, want) for item, want in zip(value, inner, strict=False))
@@ -218,6 +220,15 @@ KINDS: dict[str, type[Component]] = {
     "sink": Sink,
 }
 """Every kind of component and its base; the hook of a kind is `register_<kind>s`."""
+
+
+def leaves(annotation: Any) -> Iterator[Any]:
+    """The plain types that a field's annotation is made of."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal or not arguments:
+        yield annotation
+    for argument in () if get_origin(annotation) is Literal else arguments:
+        yield from leaves(argument)
 
 
 def kind_of(cls: Any) -> str | None:

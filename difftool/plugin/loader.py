@@ -10,6 +10,7 @@ import functools
 import importlib
 import os
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -21,7 +22,8 @@ from difftool import __version__
 from difftool.errors import InputError, PluginError
 from difftool.plugin import hookspecs
 from difftool.plugin.component import KINDS, Component
-from difftool.plugin.registry import BUILTIN, Offer, Registry, nearest, objection
+from difftool.plugin.registry import BUILTIN, Offer, Registry, objection
+from difftool.plugin.spelling import nearest
 
 BUILTIN_MODULES = tuple(
     f"difftool.builtin.{module}"
@@ -71,10 +73,13 @@ def sources() -> list[Source]:
     found = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
     third: dict[str, Source] = {}
     for dist in metadata.distributions():
-        for entry in dist.entry_points:
-            if entry.group == hookspecs.GROUP:
-                source = Source(dist.metadata["Name"], dist.version, entry.name, entry.value)
-                third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
+        try:
+            entries = [entry for entry in dist.entry_points if entry.group == hookspecs.GROUP]
+        except Exception:  # a damaged list of some package: pip's business, and no reason to stop
+            continue
+        for entry in entries:
+            source = Source(dist.metadata["Name"] or "", dist.version or "", entry.name, entry.value)
+            third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
     return found + sorted(third.values(), key=lambda source: source.id)
 
 
@@ -89,11 +94,7 @@ def third_party_allowed() -> bool:
 @functools.cache
 def installed() -> Installed:
     """Loads everything, once a process."""
-    allowed = third_party_allowed()
-    plugins = [
-        load(source) if allowed or source.owner == BUILTIN else Plugin(source, "off", "DIFFTOOL_PLUGINS=none")
-        for source in sources()
-    ]
+    plugins = [load(source) for source in sources()]
     for plugin in plugins:
         if plugin.state == "broken" and plugin.source.owner == BUILTIN:
             raise PluginError(f"a part of difftool itself is broken: {plugin.reason}", where=plugin.source.target)
@@ -103,16 +104,20 @@ def installed() -> Installed:
 
 def load(source: Source) -> Plugin:
     """Imports and checks one plugin; whatever it does wrong becomes a reason."""
+    if not third_party_allowed() and source.owner != BUILTIN:
+        return Plugin(source, "off", "DIFFTOOL_PLUGINS=none")
     try:
         module_name, _, attribute = source.target.partition(":")
-        module: Any = importlib.import_module(module_name)
-        for part in filter(None, attribute.split(".")):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute")  # refused below, in our words
+            module: Any = importlib.import_module(module_name.strip())
+        for part in filter(None, attribute.strip().split(".")):
             module = getattr(module, part)
         return _examine(source, module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit at import included
-        return Plugin(source, "broken", _reason(error))
+        return Plugin(source, "broken", reason(error))
 
 
 def _examine(source: Source, module: Any) -> Plugin:
@@ -146,6 +151,8 @@ def _registrar(plugin: Plugin, kind: str) -> Callable[[str, type[Component]], No
             raise PluginError(f"{HOOK_OF[kind]}: {why}")
         if any(offer.kind == kind and offer.name == name for offer in plugin.offers):
             raise PluginError(f"{HOOK_OF[kind]}: registers {name!r} twice")
+        if any(offer.component is component for offer in plugin.offers):
+            raise PluginError(f"{HOOK_OF[kind]}: registers {component.__name__} twice; derive a class for each name")
         plugin.offers.append(Offer(kind, name, component, plugin.source.owner))
 
     return register
@@ -156,9 +163,15 @@ def _only(function: Callable[..., object], names: tuple[str, ...]) -> Callable[.
     return lambda **arguments: function(**{name: arguments[name] for name in names})
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, PluginError | pluggy.PluginValidationError):
-        return str(error).split("\n")[-1] if isinstance(error, pluggy.PluginValidationError) else str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}".replace("\n", " ")
+def reason(error: BaseException) -> str:
+    """What a plugin did wrong, and where, in one line."""
+    if isinstance(error, pluggy.PluginValidationError):
+        *_, hook, what = str(error).split("\n")
+        return f"{hook.removeprefix('hookimpl definition: ')}: {what}"
+    if isinstance(error, PluginError):
+        return str(error)
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        error, frames = SyntaxError(error.msg), [(error.filename, error.lineno)]
+    place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
+    return " ".join(f"{type(error).__name__}: {error}{place}".split())

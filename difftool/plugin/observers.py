@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from difftool.plugin.loader import Plugin
+from difftool.plugin.loader import Plugin, reason
 
 PATIENCE = 3
 
@@ -27,7 +27,7 @@ class Observers:
                 continue
             try:
                 observer(**arguments)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.failures[name] += 1
                 off = "; it is now switched off" if self.failures[name] >= PATIENCE else ""
-                self.tell(f"the plugin {name} failed in {hook}: {type(error).__name__}: {error}{off}")
+                self.tell(f"the plugin {name} failed in {hook}: {reason(error)}{off}")

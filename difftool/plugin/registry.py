@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from difftool.errors import PluginError
 from difftool.plugin.component import KINDS, Component, Strict, kind_of
+from difftool.plugin.spelling import nearest
 
 BUILTIN = "difftool"
 """The owner of what ships; a bare name always means its component first."""
@@ -44,7 +44,8 @@ class Registry:
     def __init__(self, offers: Iterable[Offer] = (), broken: Iterable[str] = ()) -> None:
         self.offers = list(offers)
         self.broken = list(broken)
-        self._by_class = {offer.component: offer for offer in self.offers}
+        # A class keeps the name of who offered it first, built-ins before all: others may not rename it.
+        self._by_class = {offer.component: offer for offer in reversed(self.offers)}
 
     def names(self, kind: str) -> list[str]:
         """What may be written in a recipe for this kind."""
@@ -98,25 +99,17 @@ class Registry:
         if isinstance(part, Component):
             table["name"] = self.offer(type(part)).owned
         for field in type(part).model_fields:
-            if (value := self._plain(getattr(part, field))) is not None:
+            if (value := self.plain(getattr(part, field))) is not None:
                 table[field] = value
         return table
 
-    def _plain(self, value: Any) -> Any:
+    def plain(self, value: Any) -> Any:
+        """A field's value as TOML has it."""
         if isinstance(value, Strict):
             return self.dump(value)
         if isinstance(value, tuple):
-            return [self._plain(item) for item in value]
+            return [self.plain(item) for item in value]
         return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
-    """The "did you mean" of every refusal; all the words when nothing is near."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or [k for k in known if k.lower() == word.lower()]
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"{otherwise} {', '.join(known)}" if known else "there are none"
 
 
 def objection(kind: str, name: str, component: Any) -> str | None:

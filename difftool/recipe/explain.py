@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from difftool.plugin.registry import nearest
+from difftool.plugin.spelling import nearest, one_slip
 
 Path = tuple[str | int, ...]
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = r"""[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'"""
-_ASSIGNMENT = re.compile(rf"\s*((?:{_KEY})(?:\s*\.\s*(?:{_KEY}))*)\s*=")
-_INNER = re.compile(rf"[{{,]\s*((?:{_KEY})(?:\s*\.\s*(?:{_KEY}))*)\s*=")
+KEY = r"""[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'"""
+_ASSIGNMENT = re.compile(rf"\s*((?:{KEY})(?:\s*\.\s*(?:{KEY}))*)\s*=")
+_INNER = re.compile(rf"[{{,]\s*((?:{KEY})(?:\s*\.\s*(?:{KEY}))*)\s*=")
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,17 @@ class Places:
         for number, line in enumerate(text.splitlines(), 1):
             if header := _HEADER.match(line):
                 table = _split(header[1])
-                places.lines.setdefault(table, number)
+                places._note(table, number)
             elif key := _ASSIGNMENT.match(line):
                 path = table + _split(key[1])
-                places.lines.setdefault(path, number)
+                places._note(path, number)
                 for inner in _INNER.finditer(line, key.end()):
-                    places.lines.setdefault(path + _split(inner[1]), number)
+                    places._note(path + _split(inner[1]), number)
         return places
+
+    def _note(self, path: Path, number: int) -> None:
+        for end in range(1, len(path) + 1):  # `train.steps = 3` is also where train is
+            self.lines.setdefault(path[:end], number)
 
     def say(self, problem: Problem) -> str:
         """`file:line: section.key: text`."""
@@ -69,31 +73,42 @@ class Places:
 
 
 def _split(dotted: str) -> Path:
-    return tuple(part.strip().strip("\"'") for part in re.findall(_KEY, dotted))
+    return tuple(part.strip().strip("\"'") for part in re.findall(KEY, dotted))
 
 
-def unknown(key: str, known: Mapping[str, Any] | list[str], elsewhere: Mapping[str, str] | None = None) -> str:
+Homes = Mapping[str, list[str]]
+"""key -> the places that have it, as in "in [train]"."""
+
+
+def unknown(key: str, known: list[str], homes: Homes) -> str:
     """The refusal of a key that nothing reads; says where it belongs if another section has it."""
-    if elsewhere and key in elsewhere:
-        return f"unknown key; it belongs in [{elsewhere[key]}]"
-    return f"unknown key; {nearest(key, list(known), 'the keys here are')}"
+    near = nearest(key, known, "the keys here are")
+    if key not in homes:
+        return f"unknown key; {near}"
+    belongs = f"it belongs {' or '.join(homes[key])}"
+    slip = any(one_slip(key, each) for each in known)
+    return f"unknown key; {near} (or else {belongs})" if slip else f"unknown key; {belongs}"
 
 
-def problems_of(error: ValidationError, path: Path, known: list[str], elsewhere: Mapping[str, str]) -> list[Problem]:
+def problems_of(error: ValidationError, path: Path, known: list[str], homes: Homes) -> list[Problem]:
     """A validation error in our words."""
     found: dict[str | int, ErrorDetails] = {}
     for details in error.errors(include_url=False):
         # A union complains once for each of its options; the one whose type was right knows best.
         place = details["loc"][0] if details["loc"] else ""
-        if place not in found or (found[place]["type"] in _KINDS and details["type"] not in _KINDS):
+        if place not in found or _knows(details) > _knows(found[place]):
             found[place] = details
     return [
         Problem(
             path + details["loc"][:1] + tuple(part for part in details["loc"][1:] if isinstance(part, int)),
-            _words(details, known, elsewhere),
+            _words(details, known, homes),
         )
         for details in found.values()
     ]
+
+
+def _knows(details: ErrorDetails) -> tuple[bool, bool]:
+    return details["type"] not in _KINDS, any(isinstance(part, int) for part in details["loc"])
 
 
 _BOUNDS = {
@@ -101,6 +116,9 @@ _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("below", "lt"),
     "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+    "too_short": ("an array of at least", "min_length"),
+    "too_long": ("an array of at most", "max_length"),
 }
 _KINDS = {
     "int_type": "a whole number",
@@ -115,10 +133,10 @@ _KINDS = {
 }
 
 
-def _words(details: ErrorDetails, known: list[str], elsewhere: Mapping[str, str]) -> str:
+def _words(details: ErrorDetails, known: list[str], homes: Homes) -> str:
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return unknown(str(details["loc"][-1]), known, elsewhere)
+        return unknown(str(details["loc"][-1]), known, homes)
     if kind == "missing":
         return "is missing"
     if kind == "literal_error":
@@ -132,6 +150,9 @@ def _words(details: ErrorDetails, known: list[str], elsewhere: Mapping[str, str]
     if kind in _KINDS:
         quoted = isinstance(value, str) and kind in ("int_type", "float_type", "bool_type")
         return f"expected {_KINDS[kind]}, got {show(value)}" + (" (text: remove the quotes)" if quoted else "")
+    if kind == "string_pattern_mismatch":
+        words = re.sub(r"[\^$()]", "", str(context["pattern"])).replace(r"\d+", "N").replace("|", ", ")
+        return f"expected one of {words}, got {show(value)}"
     if kind == "value_error":
         return str(context.get("error", details["msg"]))
     return f"{details['msg']}, got {show(value)}"
@@ -152,14 +173,19 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def control_characters(value: Any, path: Path) -> Iterator[Problem]:
-    """A tab or a newline in a short text is nearly always a Windows path in double quotes."""
+def unusable(value: Any, path: Path) -> Iterator[Problem]:
+    """Values that no key takes: a whole number that TOML does not promise to hold, a control character in a text.
+
+    A tab or a newline in a short text is nearly always a Windows path in double quotes.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from control_characters(inner, (*path, key))
+            yield from unusable(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from control_characters(inner, (*path, index))
+            yield from unusable(inner, (*path, index))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Problem(path, f"is too large for a whole number (64 bits), got {show(value)}")
     elif isinstance(value, str) and (bad := next((c for c in value if ord(c) < 32 or ord(c) == 127), None)):
         name = {
             "\t": "a tab",

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from difftool.errors import InputError, RecipeError
-from difftool.plugin.component import Component, Strict, kind_of
-from difftool.plugin.registry import Registry, UnknownComponent, nearest
+from difftool.plugin.component import Component, Strict, kind_of, leaves
+from difftool.plugin.registry import Registry, UnknownComponent
+from difftool.plugin.spelling import nearest, one_slip
 from difftool.recipe.check import cross_check
-from difftool.recipe.explain import Path, Problem, control_characters, problems_of, show, unknown
+from difftool.recipe.explain import Homes, Path, Problem, problems_of, show, unknown, unusable
 from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, SCALARS, SECTIONS, Recipe
 from difftool.recipe.overlay import Table, mark, move, options, overlay
 from difftool.recipe.source import Source, read
@@ -29,6 +32,7 @@ class Maker:
 
     registry: Registry
     folder: FilePath  # relative paths in the recipe start here
+    homes: Homes = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def component(self, kind: str, value: Any, path: Path) -> Any:
@@ -58,50 +62,43 @@ class Maker:
             return self._wrong(path, f"expected a table, got {show(table)}")
         before = len(self.problems)
         ready = {key: self._nested(cls, key, value, (*path, key)) for key, value in table.items()}
+        failed = {(*path, key) for key, value in ready.items() if value is None}  # told already
         ready = {key: value for key, value in ready.items() if value is not None}
         known = [*cls.model_fields, *(["name"] if issubclass(cls, Component) else [])]
         try:
             made = cls.model_validate(ready)
         except ValidationError as error:
-            self.problems += problems_of(error, path, known, _homes(str(path[0])))
+            found = problems_of(error, path, known, self.homes)
+            self.problems += [problem for problem in found if problem.path not in failed]
             return None
         return made if len(self.problems) == before else None
 
     def _nested(self, cls: type[Strict], key: str, value: Any, path: Path) -> Any:
-        annotation = cls.model_fields[key].annotation if key in cls.model_fields else None
-        options = [annotation, *get_args(annotation)]
-        kind = next((found for option in options if (found := kind_of(option))), None)
-        if kind is None:
-            if FilePath in options and isinstance(value, str):
-                return self.folder / FilePath(value).expanduser()
-            return value
-        if isinstance(value, list):
-            return tuple(self.component(kind, item, (*path, index)) for index, item in enumerate(value))
-        return self.component(kind, value, path)
+        wanted = list(leaves(cls.model_fields[key].annotation)) if key in cls.model_fields else []
+        kind = next((found for leaf in wanted if (found := kind_of(leaf))), None)
+        if isinstance(value, list) and (kind or FilePath in wanted):
+            made = [self._single(kind, item, (*path, index)) for index, item in enumerate(value)]
+            return None if None in made else tuple(made)
+        return self._single(kind, value, path) if kind or FilePath in wanted else value
+
+    def _single(self, kind: str | None, value: Any, path: Path) -> Any:
+        if kind:
+            return self.component(kind, value, path)
+        return self.folder / os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
 
     def _wrong(self, path: Path, text: str) -> None:
         self.problems.append(Problem(path, text))
 
 
-def _homes(here: str) -> dict[str, str]:
-    """Which section a core key belongs to, for people who put it into another one."""
-    return {
-        key: section
-        for section, model in SECTIONS.items()
-        if not issubclass(model, Component) and section != here
-        for key in model.model_fields
-        if key not in SECTIONS[here].model_fields
-    }
-
-
 def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | None, list[Problem]]:
     """The recipe, or everything that is wrong with it."""
-    maker = Maker(registry, folder)
-    maker.problems += control_characters(table, ())
+    homes = _homes(table, registry)
+    maker = Maker(registry, folder, homes)
+    maker.problems += unusable(table, ())
     _scalars(table, maker)
     for key in table:
         if key not in KEYS:
-            maker.problems.append(Problem((key,), unknown(key, [*KEYS, "profile"], _homes_of_any(key))))
+            maker.problems.append(Problem((key,), unknown(key, [*KEYS, "profile"], homes)))
     parts: dict[str, Any] = {"recipe": FORMAT, "name": table.get("name"), "seed": table.get("seed", DEFAULTS["seed"])}
     for section, model in SECTIONS.items():
         value = table.get(section, DEFAULTS.get(section))
@@ -115,11 +112,20 @@ def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | N
     return (None if maker.problems else Recipe(**parts)), maker.problems
 
 
-def _homes_of_any(key: str) -> dict[str, str]:
+def _homes(table: Table, registry: Registry) -> dict[str, list[str]]:
+    """Where each key of this recipe may stand, for people who put it into another section."""
+    homes = {key: ["at the top of the file"] for key in KEYS}
+    found: list[type[Strict]]
     for section, model in SECTIONS.items():
-        if not issubclass(model, Component) and key in model.model_fields:
-            return {key: section}
-    return {}
+        if kind := kind_of(model):
+            value = table.get(section, DEFAULTS.get(section))
+            name = value.get("name") if isinstance(value, dict) else value
+            found = [registry.get(kind, each) for each in registry.names(kind) if each == name]
+        else:
+            found = [model]
+        for key in (key for cls in found for key in cls.model_fields):
+            homes.setdefault(key, []).append(f"in [{section}]")
+    return homes
 
 
 def _scalars(table: Table, maker: Maker) -> None:
@@ -148,6 +154,7 @@ class Loaded:
     registry: Registry
     base: Table
     profiles: dict[str, Table]
+    data: FilePath | None  # pictures to train on instead
     overrides: list[tuple[str, Table]]
 
     def recipe(self, profile: str) -> tuple[Recipe, list[str]]:
@@ -155,7 +162,10 @@ class Loaded:
         told = [self.source.note] if self.source.note else []
         if profile in self.profiles:
             told.append(f"profile {profile}: {_shown(self.profiles[profile])}")
-        return _checked(self, profile if profile in self.profiles else None), told
+        made, lines = _checked(self, profile if profile in self.profiles else None)
+        if made is None:
+            raise RecipeError(lines)
+        return made, told
 
 
 def load(
@@ -169,68 +179,69 @@ def prepare(
     source: Source, registry: Registry, *, sets: list[str] | None = None, data: str | None = None, profile: str = "auto"
 ) -> Loaded:
     """Checks a recipe that was read, under every profile it has."""
+    pictures = FilePath(os.path.expanduser(data)).absolute() if data is not None else None  # noqa: PTH111
+    if pictures and not pictures.is_dir():
+        raise InputError(f"--data {data}: there is no such folder", where=str(pictures))
     base = copy.deepcopy(source.table)
     profiles = base.pop("profile", {})
-    problems = _profiles(source, profiles)
-    if problems:
-        raise RecipeError([source.places.say(problem) for problem in problems])
-    overrides = options(sets or [])
-    if data is not None:
-        size = overlay({}, {"data": base.get("data", {})})["data"]
-        kept = {key: size[key] for key in ("size", "channels") if isinstance(size, dict) and key in size}
-        path = str(FilePath(data).expanduser().absolute())
-        overrides.insert(0, (f"--data {data}", {"data": {"name": "images", "path": path, **kept}}))
-    loaded = Loaded(source, registry, base, profiles, overrides)
-    for each in [None, *profiles]:
-        _checked(loaded, each)
-    if profile not in ("auto", "none", *DEVICES, *profiles):
-        there = nearest(profile, profiles, "there are")
-        raise InputError(f"{source.label} has no profile {profile!r}; {there}")
+    wrong = [source.places.say(problem) for problem in _profiles(profiles)]
+    named = profiles.items() if isinstance(profiles, dict) else ()
+    tables = {name: over for name, over in named if isinstance(over, dict)}
+    loaded = Loaded(source, registry, base, tables, pictures, options(sets or []))
+    plain = _checked(loaded, None)[1]
+    for each in tables:
+        wrong += [f"{line} (profile {each})" for line in _checked(loaded, each)[1] if line not in plain]
+    if plain or wrong:
+        raise RecipeError(plain + wrong)
+    if profile not in ("auto", "none", *DEVICES, *tables):
+        raise InputError(f"{source.label} has no profile {profile!r}; {nearest(profile, tables, 'there are')}")
     return loaded
 
 
-def _checked(loaded: Loaded, profile: str | None) -> Recipe:
+def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[str]]:
+    """The recipe under a profile, or every line about what is wrong with it."""
     table, places = loaded.base, copy.deepcopy(loaded.source.places)
     if profile is not None:
         over = loaded.profiles[profile]
         table = overlay(table, over)
         move(places, over, ("profile", profile))
-    for text, over in loaded.overrides:
+    overrides = loaded.overrides
+    if loaded.data:
+        overrides = [(f"--data {loaded.data}", {"data": _pictures(loaded, table.get("data"))}), *overrides]
+    for text, over in overrides:
         table = overlay(table, over)
         mark(places, over, text)
     made, problems = make(dict(table), loaded.registry, loaded.source.folder)
-    if made is None:
-        suffix = f" (profile {profile})" if profile else ""
-        raise RecipeError([places.say(problem) + suffix for problem in problems])
-    return made
+    return made, [places.say(problem) for problem in problems]
 
 
-def _profiles(source: Source, profiles: Any) -> list[Problem]:
+def _pictures(loaded: Loaded, before: Any) -> Table:
+    """The data section for one's own pictures, of the size and channels of the data they replace."""
+    table: Table = {"name": "images", "path": str(loaded.data)}
+    if replaced := Maker(loaded.registry, loaded.source.folder).component("dataset", before, ("data",)):
+        channels, height, width = replaced.shape
+        return table | {"channels": channels, "size": height if height == width else [height, width]}
+    kept = before if isinstance(before, dict) else {}
+    return table | {key: kept[key] for key in ("channels", "size") if key in kept}
+
+
+def _profiles(profiles: Any) -> Iterator[Problem]:
     if not isinstance(profiles, dict):
-        return [Problem(("profile",), "expected tables, as in [profile.cpu]")]
-    wrong = []
+        yield Problem(("profile",), "expected tables, as in [profile.cpu]")
+        return
     for name, table in profiles.items():
         path: Path = ("profile", name)
-        near = [device for device in DEVICES if name != device and _within_one(name, device)]
-        if near:
-            wrong.append(Problem(path, f"would never be chosen; did you mean {near[0]!r}?"))
+        if near := [device for device in DEVICES if one_slip(name, device)]:
+            yield Problem(
+                path,
+                f"is no device, so it is never chosen by itself; did you mean {near[0]!r}? (devices: {', '.join(DEVICES)})",
+            )
+        if name in ("auto", "none"):
+            yield Problem(path, f"--profile {name} has another meaning; choose another name")
         if not isinstance(table, dict):
-            wrong.append(Problem(path, f"expected a table, got {show(table)}"))
+            yield Problem(path, f"expected a table, got {show(table)}")
             continue
-        allowed = [key for key in KEYS if key not in SCALARS]
-        wrong += [Problem((*path, key), unknown(key, allowed)) for key in table if key not in allowed]
-    return wrong
-
-
-def _within_one(a: str, b: str) -> bool:
-    """One letter changed, added, dropped, or two swapped."""
-    if len(a) > len(b):
-        a, b = b, a
-    if len(a) == len(b):
-        differ = [i for i in range(len(a)) if a[i] != b[i]]
-        swapped = len(differ) == 2 and a[differ[0]] == b[differ[1]] and a[differ[1]] == b[differ[0]]
-        return len(differ) == 1 or (swapped and differ[1] == differ[0] + 1)
-    return len(b) - len(a) == 1 and any(b[:i] + b[i + 1 :] == a for i in range(len(b)))
+        yield from (Problem((*path, key), "a profile cannot change this") for key in table if key in SCALARS)
 
 
 def _shown(table: Table, path: str = "") -> str:

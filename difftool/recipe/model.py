@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ FORMAT = 1
 DEVICES = ("cpu", "cuda", "mps")
 
 Spacing = Literal["uniform", "quadratic", "logsnr", "karras"]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Sample(Strict):
@@ -51,7 +52,7 @@ class Optim(Strict):
     """how the learning rate falls to 0 at the last step"""
     grad_clip: float = Field(1.0, ge=0)
     """largest norm of the gradient; 0: as it comes"""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     """how long Adam remembers the gradient and its square"""
     weight_decay: float = Field(0.0, ge=0)
     """pull of the weights towards 0; 0 is plain Adam"""
@@ -74,7 +75,7 @@ class Train(Strict):
     """memory of the averaged weights that pictures are drawn with; 0: no averaging"""
     ema_warmup: bool = True
     """start with a short memory: min(ema, (1 + n) / (10 + n)) at update n"""
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda|cuda:\d+)$")
     """auto: cuda, else mps, else cpu"""
 
 

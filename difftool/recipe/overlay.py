@@ -9,6 +9,7 @@ from typing import Any
 from difftool.errors import InputError
 from difftool.recipe.explain import Path, Places
 from difftool.recipe.model import is_component
+from difftool.recipe.source import MAX_DOTS
 
 Table = dict[str, Any]
 
@@ -40,7 +41,7 @@ def options(sets: list[str]) -> list[tuple[str, Table]]:
 def _option(text: str) -> Table:
     key, equals, raw = text.partition("=")
     parts = [part.strip() for part in key.strip().split(".")]
-    if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+    if not equals or len(parts) > MAX_DOTS or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
         raise InputError(f"--set {text}: expected section.key=VALUE, as in --set optim.lr=1e-4")
     value: Any = value_of(raw.strip())
     for part in reversed(parts):

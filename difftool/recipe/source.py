@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import Any
 
 import difftool
 from difftool.errors import InputError, RecipeError
-from difftool.plugin.registry import nearest
-from difftool.recipe.explain import Places
+from difftool.plugin.spelling import nearest
+from difftool.recipe.explain import KEY, Places
 
 MAX_BYTES = 1 << 20
+MAX_DOTS = 32
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,16 @@ def shipped() -> dict[str, Path]:
 
 def find(text: str) -> tuple[Path, str]:
     """(the file, a note if it is not the one that was named)."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  (leaves ~stranger alone, where pathlib raises)
     if path.is_file():
         return path, ""
-    if path.is_dir():
-        raise InputError(f"{text} is a folder, not a recipe", do="name a .toml file, or see `difftool recipes list`")
     ours = shipped()
     name = path.stem if path.suffix == ".toml" else text
     if name in ours and (text == name or path.parent.name in ("recipes", "", ".")):
-        return ours[
-            name
-        ], "" if text == name else f"{text} is not here; using the recipe {name} that ships with difftool"
+        note = f"{text} is not here; using the recipe {name} that ships with difftool"
+        return ours[name], "" if text == name else note
+    if path.is_dir():
+        raise InputError(f"{text} is a folder, not a recipe", do="name a .toml file, or see `difftool recipes list`")
     raise InputError(
         f"there is no recipe {text}",
         where=str(path.absolute()),
@@ -62,7 +63,8 @@ def read(text: str) -> Source:
     """The recipe that `text` names."""
     path, note = find(text)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     return parse(raw, label=str(path), folder=path.absolute().parent, note=note)
@@ -71,7 +73,7 @@ def read(text: str) -> Source:
 def parse(raw: bytes, *, label: str, folder: Path, note: str = "") -> Source:
     """TOML, with every way it can fail explained."""
     if len(raw) > MAX_BYTES:
-        raise InputError(f"{label} has {len(raw)} bytes; a recipe has at most {MAX_BYTES}")
+        raise InputError(f"{label} is too large; a recipe has at most {MAX_BYTES} bytes")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{label} is UTF-16; save it as UTF-8")
     try:
@@ -83,14 +85,16 @@ def parse(raw: bytes, *, label: str, folder: Path, note: str = "") -> Source:
         ) from None
     # A key of thousands of dots takes the parser seconds; no honest line is that deep.
     for number, row in enumerate(text.splitlines(), 1):
-        if row.partition("=")[0].count(".") > 32:
-            raise RecipeError([f"{label}:{number}: a key with more than 32 dots"])
+        if "k." * MAX_DOTS in re.sub(r"\s", "", re.sub(KEY, "k", row)):
+            raise RecipeError([f"{label}:{number}: a key with more than {MAX_DOTS} dots"])
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError([_syntax(label, text, str(error))]) from None
-    except (RecursionError, ValueError) as error:
-        raise RecipeError([f"{label}:1: not a recipe: {str(error) or 'nested too deeply'}"]) from None
+    except RecursionError:
+        raise RecipeError([f"{label}:1: not a recipe: arrays or tables are nested too deeply"]) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise RecipeError([f"{label}:1: not a recipe: {str(error).partition(';')[0]}"]) from None
     return Source(label, folder, text, table, Places.of(label, text), note)
 
 

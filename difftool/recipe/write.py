@@ -41,19 +41,18 @@ def differences(recipe: Recipe, registry: Registry) -> dict[str, Any]:
     """The keys whose values are not their defaults, and those that have none."""
     table = plain(recipe, registry)
     usual: Table = {"recipe": 1}
-    for section, value in table.items():
+    for section in table:
         part = getattr(recipe, section)
         if isinstance(part, Strict):
             own = {
-                key: registry._plain(info.default)
+                key: registry.plain(info.get_default(call_default_factory=True))
                 for key, info in type(part).model_fields.items()
-                if not info.is_required() and info.default is not None
+                if not info.is_required()
             }
             name = DEFAULTS.get(section)
             usual[section] = own | ({"name": name} if isinstance(name, str) else {})
         elif section in DEFAULTS:
             usual[section] = DEFAULTS[section]
-        del value
     base = flat(usual)
     return {key: value for key, value in flat(table).items() if base.get(key, object()) != value}
 

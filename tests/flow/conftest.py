@@ -1,0 +1,121 @@
+"""A run small enough to train in every test: eight pixels square, a U-Net of a few thousand numbers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from difftool.engine.start import resume, start
+from difftool.engine.watch import Quiet
+from difftool.plugin.loader import installed
+from difftool.recipe.load import prepare
+from difftool.recipe.source import parse
+from difftool.run.lock import RunLock
+
+TINY = """
+recipe = 1
+name = "tiny"
+seed = 7
+[data]
+name = "shapes"
+size = 8
+count = 10
+[schedule]
+name = "linear"
+T = 20
+scale = true
+last = 0.3
+[backbone]
+name = "unet"
+width = 8
+mults = [1, 2]
+blocks = 1
+dropout = 0.2
+[sampler]
+name = "ddpm"
+[sample]
+count = 4
+batch = 4
+[optim]
+lr = 1e-3
+warmup = 3
+lr_decay = "linear"
+[train]
+steps = 8
+batch = 6
+accumulate = 2
+flip = true
+precision = "float32"
+ema = 0.9
+device = "cpu"
+[preview]
+every = 0
+count = 4
+[checkpoint]
+every = 100
+[log]
+every = 2
+"""
+
+
+@pytest.fixture
+def registry():
+    return installed().registry
+
+
+@pytest.fixture
+def recipe(registry, tmp_path):
+    def make(*sets):
+        source = parse(TINY.encode(), label="tiny.toml", folder=tmp_path)
+        return prepare(source, registry, sets=list(sets)).recipe("none")[0]
+
+    return make
+
+
+@pytest.fixture
+def train(recipe, registry, tmp_path):
+    """Trains the tiny recipe with changes; returns the run."""
+
+    def go(*sets, name="run", watcher=None, **options):
+        return start(recipe(*sets), registry, tmp_path / "runs", watcher or Quiet(), name=name, **options)
+
+    return go
+
+
+@pytest.fixture
+def go_on(registry):
+    """Resumes a run."""
+
+    def go(run, *sets, allow=(), watcher=None):
+        with RunLock(run):
+            return resume(run, registry, watcher or Quiet(), sets=sets, allow=allow)
+
+    return go
+
+
+@pytest.fixture
+def difftool(tmp_path):
+    """The command line in a process of its own, in an empty folder."""
+
+    def run(*arguments, check=None, **env):
+        done = subprocess.run(
+            [sys.executable, "-m", "difftool", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env},
+        )
+        if check is not None:
+            assert done.returncode == check, done.stderr + done.stdout
+        return done
+
+    return run
+
+
+def events(run, kind):
+    lines = [line for path in sorted(run.events.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]

@@ -1,0 +1,167 @@
+"""Stopping and going on: the weights must not know."""
+
+import json
+import signal
+
+import pytest
+
+from difftool.engine.watch import Quiet
+from difftool.errors import CheckpointError, InputError, Stopped
+from difftool.run.reader import history
+
+from .conftest import events
+
+
+def weights(run, name="model"):
+    (folder,) = run.checkpoints.glob("step-00000008")
+    return (folder / f"{name}.safetensors").read_bytes()
+
+
+class StopAt(Quiet):
+    """Asks the run to stop, as a signal would, when a step was taken."""
+
+    def __init__(self, at, number=signal.SIGTERM):
+        self.at, self.number = at, number
+
+    def step(self, step):
+        if step == self.at:
+            signal.raise_signal(self.number)
+
+
+@pytest.fixture
+def whole(train):
+    return train(name="whole")
+
+
+@pytest.mark.parametrize("stops", [(1,), (3,), (5,), (2, 5, 7)])
+def test_stopped_and_resumed_weights_are_bit_identical(train, go_on, whole, tmp_path, stops):
+    """Dropout, accumulation 2, flips, warm-up and decay, and epochs of 10 pictures that end inside batches of 6."""
+    from difftool.run.layout import RunDir
+
+    with pytest.raises(Stopped) as stopped:
+        train(name="parts", watcher=StopAt(stops[0]))
+    assert stopped.value.exit_code == 75
+    assert f"step {stops[0]} " in stopped.value.saved
+    run = RunDir(tmp_path / "runs" / "parts")
+    for at in stops[1:]:
+        with pytest.raises(Stopped):
+            go_on(run, watcher=StopAt(at))
+    assert go_on(run) is True
+    for name in ("model", "ema", "optimizer"):
+        assert weights(run, name) == weights(whole, name), name
+    assert run.weights.read_bytes() == whole.weights.read_bytes()
+
+
+def test_history_has_every_row_once_and_the_same_losses(train, go_on, whole, tmp_path):
+    from difftool.run.layout import RunDir
+
+    with pytest.raises(Stopped):
+        train(name="parts", watcher=StopAt(4))
+    run = RunDir(tmp_path / "runs" / "parts")
+    go_on(run)
+    assert [(row["step"], row["loss"]) for row in history(run)] == [
+        (row["step"], row["loss"]) for row in history(whole)
+    ]
+
+
+def test_ctrl_c_has_its_own_exit_code(train):
+    with pytest.raises(Stopped) as stopped:
+        train(watcher=StopAt(2, signal.SIGINT))
+    assert stopped.value.exit_code == 130
+    assert "difftool resume" in stopped.value.do
+
+
+def test_a_finished_run_trains_longer_only_when_told(train, go_on):
+    run = train("train.steps=4", "optim.lr_decay=none")
+    assert go_on(run) is False
+    assert go_on(run, "train.steps=6") is True
+    start = events(run, "start")[-1]
+    assert start["from_step"] == 4
+    assert start["changes"] == {"train.steps": [4, 6]}
+    assert "steps = 6" in run.recipe.read_text()
+    assert go_on(run) is False
+
+
+@pytest.mark.parametrize(
+    "change", ["preview.count=2", "log.every=1", "checkpoint.keep=1", "sample.steps=5", "sample.spacing=quadratic"]
+)
+def test_what_does_not_touch_the_mathematics_may_change(train, go_on, change):
+    run = train("train.steps=2", "optim.lr_decay=none")
+    assert go_on(run, change, "train.steps=3") is True
+
+
+@pytest.mark.parametrize(
+    "change", ["optim.lr=0.01", "train.batch=4", "loss=l1", "schedule.T=10", "seed=8", "data.count=11"]
+)
+def test_what_does_needs_permission(train, go_on, change):
+    run = train("train.steps=2", "optim.lr_decay=none")
+    key = {"loss=l1": "loss.name"}.get(change, change.partition("=")[0])
+    with pytest.raises(InputError, match="would change the run") as refused:
+        go_on(run, change, "train.steps=3")
+    assert f"--allow-change {key}" in refused.value.do
+    assert json.loads((run.checkpoint(2) / "state.json").read_text())["step"] == 2
+
+
+def test_permission_is_used_at_the_next_step(train, go_on):
+    run = train("train.steps=2", "optim.lr_decay=none", "optim.warmup=0", "log.every=1")
+    go_on(run, "optim.lr=0.5", "train.steps=3", allow=["optim.lr"])
+    assert history(run)[-1]["lr"] == 0.5
+
+
+def test_other_pictures_are_noticed(train, go_on):
+    run = train("train.steps=2", "optim.lr_decay=none")
+    with pytest.raises(InputError, match="not the one this run was trained on"):
+        go_on(run, "data.seed=1", "train.steps=3", allow=["data.seed"])
+    assert go_on(run, "data.seed=1", "train.steps=3", allow=["data"]) is True
+
+
+@pytest.mark.parametrize("name", ["model", "ema", "optimizer"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(train, go_on, name):
+    run = train("checkpoint.every=2", "train.steps=4", "optim.lr_decay=none")
+    path = run.checkpoint(4) / f"{name}.safetensors"
+    raw = bytearray(path.read_bytes())
+    raw[-5] ^= 1
+    path.write_bytes(raw)
+    said = []
+
+    class Listening(Quiet):
+        def say(self, text):
+            said.append(text)
+
+    go_on(run, "train.steps=5", watcher=Listening())
+    assert events(run, "start")[-1]["from_step"] == 2
+    assert any("step-00000004" in line and f"{name}.safetensors" in line for line in said)
+
+
+def test_no_good_checkpoint_is_an_error_and_never_a_new_start(train, go_on):
+    run = train("train.steps=2")
+    (run.checkpoint(2) / "MANIFEST.json").unlink()
+    with pytest.raises(CheckpointError) as nothing:
+        go_on(run, "train.steps=3")
+    assert nothing.value.exit_code == 4
+
+
+def test_old_checkpoints_go_only_as_far_as_keep_says(train):
+    run = train("checkpoint.every=1", "train.steps=5", "checkpoint.keep=2")
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step-00000004", "step-00000005"]
+
+
+def test_resolved_recipe_repeats_the_run(train, registry, tmp_path, whole):
+    from difftool.engine.start import start
+    from difftool.recipe.load import load
+
+    again, _ = load(str(whole.recipe), registry).recipe("none")
+    run = start(again, registry, tmp_path / "runs", Quiet(), name="again")
+    assert weights(run) == weights(whole)
+
+
+def test_fine_tuning_starts_from_the_given_weights(train, whole):
+    from difftool.engine.sealed import open_model_file
+    from difftool.engine.weights import tensors_of
+
+    given = open_model_file(whole.weights)
+    run = train("train.steps=1", "optim.lr=1e-12", "optim.warmup=0", name="tuned", weights=given)
+    before, after = tensors_of(given), tensors_of(open_model_file(run.weights))
+    assert all((before[name] - after[name]).abs().max() < 1e-9 for name in before)
+    with pytest.raises(InputError, match="do not fit"):
+        train("backbone.width=16", name="other", weights=given)

@@ -1,0 +1,230 @@
+"""Sampling from what a run leaves: one file is enough, and pictures depend on their seeds alone."""
+
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import difftool
+from difftool.core.model import How
+from difftool.engine.build import load_model
+from difftool.engine.sample import draw, plan
+from difftool.engine.sealed import open_model_file
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One trained run for the whole file."""
+    from difftool.engine.start import start
+    from difftool.engine.watch import Quiet
+    from difftool.plugin.loader import installed
+    from difftool.recipe.load import prepare
+    from difftool.recipe.source import parse
+
+    from .conftest import TINY
+
+    folder = tmp_path_factory.mktemp("sampled")
+    registry = installed().registry
+    recipe, _ = prepare(parse(TINY.encode(), label="tiny.toml", folder=folder), registry).recipe("none")
+    return start(recipe, registry, folder, Quiet(), name="run")
+
+
+@pytest.fixture
+def model(run):
+    return load_model(open_model_file(run.weights), "cpu")
+
+
+def pixels(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+def test_the_file_alone_gives_the_bytes_of_the_run(run, difftool_here, tmp_path):
+    shutil.copy(run.weights, tmp_path / "model.safetensors")
+    difftool_here("sample", "model.safetensors", "-n", 4, "--seeds", "0-3", "-o", "file", check=0)
+    difftool_here("sample", run.root, "-n", 4, "--seeds", "0-3", "-o", "run", check=0)
+    ours = pixels(tmp_path / "file")
+    assert len(ours) == 5
+    assert ours == pixels(tmp_path / "run")
+
+
+@pytest.fixture
+def difftool_here(difftool):
+    return difftool
+
+
+def test_pictures_barely_depend_on_the_batch(model, capsys):
+    """Noise is the same bit for bit; what the processor rounds differently may move a pixel by 2 at most."""
+    seeds = list(range(12))
+    whole = model.sample(seeds, batch=12).int()
+    worst = max(int((model.sample(seeds, batch=b).int() - whole).abs().max()) for b in (1, 2, 5, 8))
+    with capsys.disabled():
+        print(f"\nworst difference between batch sizes: {worst}/255")
+    assert worst <= 2
+
+
+@pytest.mark.parametrize("chosen", [[3], [3, 17], [5, 3, 1], list(range(20))])
+def test_exact_gives_the_same_bytes_however_seeds_are_grouped(model, chosen):
+    def exactly(seeds):
+        parts = draw(model, seeds, model.how, batch=8, exact=True)
+        return {
+            seed: picture.numpy().tobytes()
+            for part in parts
+            for seed, picture in zip(part.seeds, part.pixels, strict=True)
+        }
+
+    whole = exactly(range(20))
+    assert exactly(chosen) == {seed: whole[seed] for seed in chosen}
+
+
+def test_exact_batches_have_one_size_and_seeds_their_place():
+    batches = plan([0, 3, 11, 8, 19], 8, exact=True)
+    assert all(len(batch) == 8 for batch in batches)
+    assert all(seed is None or seed % 8 == place for batch in batches for place, seed in enumerate(batch))
+    assert sorted(seed for batch in batches for seed in batch if seed is not None) == [0, 3, 8, 11, 19]
+
+
+def test_from_python(run):
+    loaded = difftool.load(run.weights)
+    pictures = loaded.sample(seeds=range(3))
+    assert pictures.dtype == torch.uint8
+    assert pictures.shape == (3, 8, 8, 3)
+    assert torch.equal(pictures, difftool.load(run.root).sample(range(3)))
+    assert difftool.load(run.weights).sample([]).shape == (0, 8, 8, 3)
+
+
+def test_png_metadata_says_what_made_it(run, difftool, tmp_path):
+    difftool(
+        "sample",
+        run.root,
+        "--seeds",
+        "5",
+        "--sampler",
+        "ddim",
+        "--steps",
+        7,
+        "--set",
+        "sampler.eta=0.5",
+        "-o",
+        "o",
+        check=0,
+    )
+    words = Image.open(tmp_path / "o" / "seed-00000005.png").text
+    assert words["difftool.seed"] == "5"
+    assert words["difftool.steps"] == "7"
+    assert json.loads(words["difftool.sampler"]) == {"name": "ddim", "eta": 0.5}
+    assert words["difftool.weights"] == open_model_file(run.weights).digest
+
+
+def test_strip_gif_grid(run, difftool, tmp_path):
+    done = difftool("sample", run.root, "-n", 3, "--strip", 5, "--gif", "film.gif", "-o", "o", check=0)
+    with Image.open(tmp_path / "o" / "strip.png") as strip, Image.open(tmp_path / "film.gif") as film:
+        assert strip.width > 5 * 60
+        assert strip.height < strip.width
+        assert film.n_frames > 5
+    last = np.asarray(Image.open(tmp_path / "o" / "strip.png").convert("RGB"))
+    final = np.asarray(Image.open(tmp_path / "o" / "seed-00000000.png").convert("RGB"))
+    assert np.array_equal(last[2:66:8, -66:-2:8][:8, :8], final)
+    assert str(tmp_path / "o") in done.stdout
+
+
+def test_nothing_is_overwritten_unasked(run, difftool, tmp_path):
+    difftool("sample", run.root, "-n", 1, "-o", "o", check=0)
+    before = pixels(tmp_path / "o")
+    refused = difftool("sample", run.root, "-n", 2, "-o", "o", check=2)
+    assert "seed-00000000.png is already there" in refused.stderr
+    assert pixels(tmp_path / "o") == before
+    difftool("sample", run.root, "-n", 2, "-o", "o", "--overwrite", check=0)
+    assert len(pixels(tmp_path / "o")) == 3
+    for name in ("samples-run", "samples-run-2"):
+        difftool("sample", run.root, "-n", 1, check=0)
+        assert (tmp_path / name).is_dir()
+
+
+def test_raw_weights_differ_from_averaged_ones(run, difftool, tmp_path):
+    difftool("sample", run.root, "-n", 1, "-o", "a", check=0)
+    difftool("sample", run.root, "-n", 1, "--raw", "-o", "b", check=0)
+    assert (tmp_path / "a/seed-00000000.png").read_bytes() != (tmp_path / "b/seed-00000000.png").read_bytes()
+
+
+@pytest.mark.parametrize("spacing", ["uniform", "quadratic", "logsnr", "karras"])
+@pytest.mark.parametrize("steps", [1, 2, 19, 20])
+def test_any_number_of_steps_with_any_spacing(model, spacing, steps):
+    from difftool.plugin.loader import installed
+
+    registry = installed().registry
+    for name in ("ddpm", "ddim", "direct"):
+        how = How(registry.get("sampler", name)(), steps, spacing)
+        assert torch.isfinite(model.sample([0], how=how).float()).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seeds", "3-1"], "no seed or range"),
+        (["--seeds", "0-99999999"], "more than a million"),
+        (["--seeds", "1,1"], "occurs twice"),
+        (["--seeds", "0-3", "-n", "5"], "disagree"),
+        (["-n", "0"], "at least one"),
+        (["--sampler", "ddpn"], "did you mean 'ddpm'?"),
+        (["--steps", "21"], "at most one step a level: 20"),
+        (["--set", "schedule.T=5"], "only [sampler] and [sample] may change here"),
+        (["--set", "predict=x0"], "only [sampler] and [sample] may change here"),
+        (["--set", "sampler.varience=zero"], "did you mean 'variance'?"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_code_2(run, difftool, arguments, says):
+    done = difftool("sample", run.root, *arguments, check=2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
+
+
+def _edited(raw):
+    return raw.replace(b'\\"linear\\"', b'\\"cosine\\"')
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda raw: raw[:-1], "damaged"),
+        (lambda raw: raw[:-5] + bytes([raw[-5] ^ 1]) + raw[-4:], "damaged"),
+        (_edited, "damaged or was edited"),
+        (lambda raw: b"PK\x03\x04" + raw, "pickle"),
+        (lambda raw: b"\x80\x04" + raw, "pickle"),
+        (lambda raw: b"", "not a safetensors file"),
+        (lambda raw: b"\xff" * 100, "not a safetensors file"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused_and_never_sampled(run, difftool, tmp_path, damage, says):
+    raw = run.weights.read_bytes()
+    changed = damage(raw)
+    assert changed != raw
+    (tmp_path / "bad.safetensors").write_bytes(changed)
+    done = difftool("sample", "bad.safetensors", check=2)
+    assert says in done.stderr
+
+
+def test_every_byte_of_the_file_is_sealed(run, tmp_path):
+    from difftool.errors import InputError
+
+    raw = run.weights.read_bytes()
+    path = tmp_path / "flipped.safetensors"
+    for position in itertools.chain(range(0, 200, 7), range(200, len(raw), len(raw) // 200)):
+        path.write_bytes(raw[:position] + bytes([raw[position] ^ 0x10]) + raw[position + 1 :])
+        with pytest.raises(InputError):
+            load_model(open_model_file(path), "cpu")
+
+
+def test_optimizer_and_foreign_files_say_what_they_are(run, difftool, tmp_path):
+    import safetensors.torch
+
+    done = difftool("sample", run.checkpoint(8) / "optimizer.safetensors", check=2)
+    assert "holds optimizer, not a network" in done.stderr
+    safetensors.torch.save_file({"x": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    assert "was not written by difftool" in difftool("sample", "foreign.safetensors", check=2).stderr
+    assert "no file" in difftool("sample", "missing.safetensors", check=2).stderr
+    assert "did you mean" in difftool("sample", "rum", "--runs", run.root.parent, check=2).stderr
