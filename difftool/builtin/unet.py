@@ -70,19 +70,18 @@ class UNet(Backbone):
                 yield "mults", f"{name} {side} cannot be halved {times} after patch {self.patch}; {near}"
 
     def _unheard(self, spec: Spec) -> Iterator[tuple[str, str]]:
-        """Attention at a side that never occurs, and a lowest level at which nothing survives."""
+        """Attention at a side that never occurs."""
         sides = self.sides(spec)
         if missed := [side for side in self.attention if side not in sides]:
             yield "attention", f"the network never works at side {_list(missed)}, only at {_list(sides)}"
-        # A group of one channel at one pixel is a single number, and normalising that erases it.
-        lowest = [self.width, *(self.width * mult for mult in self.mults)][-2:]
-        if sides[-1] == 1 and any(groups(channels) == channels for channels in lowest):
-            yield "mults", "the lowest level is one pixel, too little for so few channels; use fewer mults or width 64"
 
 
 def groups(channels: int) -> int:
-    """Groups of a group normalisation: 32 as in the paper, or what of it divides the channels."""
-    return math.gcd(32, channels)
+    """Groups of a group normalisation: the paper's 32, or fewer so that each has four channels at least.
+
+    A group of one channel would lose how bright that channel is, and small networks could not tell colours.
+    """
+    return math.gcd(32, channels // 4)
 
 
 def _around(value: int, unit: int) -> list[int]:

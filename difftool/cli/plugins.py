@@ -9,6 +9,7 @@ import typer
 from difftool.cli.tables import as_json, table
 
 if TYPE_CHECKING:
+    from difftool.plugin.loader import Plugin
     from difftool.plugin.registry import Offer
 
 app = typer.Typer(help="List plugins and what they offer.", no_args_is_help=True)
@@ -42,7 +43,7 @@ def info(
     json: Json = False,
 ) -> None:
     """What a component is for, its fields and their defaults, and where it comes from."""
-    from difftool.errors import InputError
+    from difftool.errors import InputError, safe_text
     from difftool.plugin.loader import installed
     from difftool.plugin.spelling import nearest
 
@@ -54,17 +55,20 @@ def info(
         if (bare in (offer.name, offer.owned) and kind in ("", offer.kind))
         or any(name in (p.source.id, p.source.owner) for p in here.plugins if offer in p.offers)
     ]
-    broken = [plugin for plugin in here.plugins if name in (plugin.source.id, plugin.source.owner) and plugin.reason]
-    if not found and not broken:
+    silent = [p for p in here.plugins if name in (p.source.id, p.source.owner) and not p.offers]
+    if not found and not silent:
         known = {offer.name for offer in here.registry.offers} | {plugin.source.id for plugin in here.plugins}
-        raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'see difftool plugins list:')}")
+        known |= {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
+        raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'there are')}")
+    for plugin in silent:
+        typer.echo(
+            safe_text(f"{plugin.source.id} {plugin.source.version}: {plugin.reason or _hears(plugin)}"), err=json
+        )
     if json:
         as_json([_described(offer) for offer in found])
         return
-    for plugin in broken:
-        typer.echo(f"{plugin.source.id} {plugin.source.version} is {plugin.state}: {plugin.reason}")
     for position, offer in enumerate(found):
-        if position:
+        if position or silent:
             typer.echo()
         _print(_described(offer))
 
@@ -73,8 +77,10 @@ def _described(offer: Offer) -> dict[str, Any]:
     from inspect import cleandoc
 
     from difftool.plugin.loader import installed
+    from difftool.recipe.explain import type_words
 
     plugin = next(plugin for plugin in installed().plugins if offer in plugin.offers)
+    registry = installed().registry
     return {
         "kind": offer.kind,
         "name": offer.owned,
@@ -82,8 +88,10 @@ def _described(offer: Offer) -> dict[str, Any]:
         "fields": [
             {
                 "name": field,
-                "type": _type(details.annotation),
-                "default": None if details.is_required() else _plain(details.default),
+                "type": type_words(details.annotation),
+                "default": None
+                if details.is_required()
+                else registry.plain(details.get_default(call_default_factory=True)),
                 "required": details.is_required(),
                 "about": details.description or "",
             }
@@ -105,18 +113,5 @@ def _print(about: dict[str, Any]) -> None:
     typer.echo(f"\nfrom {about['plugin']} {about['version']} ({about['origin']})")
 
 
-def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
-    )
-    return text.replace("typing.", "").replace("Literal", "one of ").replace("difftool.plugin.component.", "")
-
-
-def _plain(value: Any) -> Any:
-    return (
-        list(value)
-        if isinstance(value, tuple)
-        else value
-        if isinstance(value, int | float | str | None)
-        else str(value)
-    )
+def _hears(plugin: Plugin) -> str:
+    return f"offers nothing, and observes the run: {', '.join(plugin.observers)}"

@@ -31,7 +31,10 @@ def show(name: Name) -> None:
     """Print a recipe."""
     from difftool.recipe.source import read
 
-    typer.echo(read(name).text, nl=False)
+    source = read(name)
+    if source.note:
+        typer.echo(source.note, err=True)
+    typer.echo(source.text, nl=False)
 
 
 @app.command()
@@ -45,12 +48,14 @@ def copy(name: Name, file: Annotated[Path | None, typer.Argument(metavar="FILE",
     if target.is_dir():
         target = target / f"{Path(name).stem}.toml"
     try:
-        with target.open("x") as out:
+        with target.open("x", encoding="utf-8") as out:
             out.write(source.text)
     except FileExistsError:
         raise InputError(f"{target.absolute()} is already there", do="name another file") from None
     except OSError as error:
         raise DiskError(f"cannot write {target.absolute()}", why=error.strerror or str(error)) from None
+    if source.note:
+        typer.echo(source.note, err=True)
     typer.echo(f"{target.absolute()}\nnext: edit it, then difftool train {target}", err=True)
 
 
@@ -72,7 +77,8 @@ def check(
             wrong += error.problems
         else:
             profiles = f" (profiles: {', '.join(loaded.profiles)})" if loaded.profiles else ""
-            typer.echo(f"{loaded.source.label}: good{profiles}", err=True)
+            note = f" ({loaded.source.note})" if loaded.source.note else ""
+            typer.echo(f"{loaded.source.label}: good{profiles}{note}", err=True)
     if wrong:
         raise RecipeError(wrong)
 
@@ -88,5 +94,5 @@ def schema() -> None:
 
 def _about(path: Path) -> str:
     """The first comment of a recipe says what it is."""
-    first = path.read_text().split("\n", 1)[0]
+    first = path.read_text("utf-8").split("\n", 1)[0]
     return first.lstrip("# ").split("  ")[0] if first.startswith("#") else ""

@@ -52,38 +52,42 @@ def sample(
     target = _Target(out or _new_folder(label), wanted, strip > 0, gif, overwrite)
     show = display(UI.auto)
     show.busy("loading torch")
-    from difftool.engine.build import how_of, load_model
+    from difftool.engine.build import blamed, how_of, load_model
     from difftool.engine.sample import draw
+    from difftool.plugin.loader import installed
 
     with show:
         model = load_model(file, device)
-        how = how_of(choice.sampler, choice.settings)
-        words = {
-            "sampler": json.dumps(choice.table),
-            "steps": len(how.times(model.schedule)) - 1,
-            "spacing": choice.settings.spacing or "the sampler's own",
-            "clip": choice.settings.clip,
-            "weights": model.digest,
-            "model": model.recipe["name"],
-        }
-        frames = max(strip, 24 if gif else 0)
-        size = batch or choice.settings.batch
-        show.progress("sampling", 0, 1)
-        done = []
-        try:
-            for part in draw(
-                model,
-                wanted,
-                how,
-                batch=size,
-                exact=exact,
-                frames=frames,
-                watch=lambda step, at, all_: show.progress("sampling", at * step.total + step.index, all_ * step.total),
-            ):
-                target.write(part.seeds, part.pixels, words)
-                done.append(part)
-        except KeyboardInterrupt:
-            _stopped(target, sum(len(part.seeds) for part in done), len(wanted))
+        with blamed(installed().registry, choice.sampler, "sampling"):
+            how = how_of(choice.sampler, choice.settings)
+            words = {
+                "sampler": json.dumps(choice.table),
+                "steps": len(how.times(model.schedule)) - 1,
+                "spacing": choice.settings.spacing or "the sampler's own",
+                "clip": choice.settings.clip,
+                "weights": model.digest,
+                "model": model.recipe["name"],
+            }
+            frames = max(strip, 24 if gif else 0)
+            size = batch or choice.settings.batch
+            show.progress("sampling", 0, 1)
+            done = []
+            try:
+                for part in draw(
+                    model,
+                    wanted,
+                    how,
+                    batch=size,
+                    exact=exact,
+                    frames=frames,
+                    watch=lambda step, at, all_: show.progress(
+                        "sampling", at * step.total + step.index, all_ * step.total
+                    ),
+                ):
+                    target.write(part.seeds, part.pixels, words)
+                    done.append(part)
+            except KeyboardInterrupt:
+                _stopped(target, sum(len(part.seeds) for part in done), len(wanted))
     target.finish(done, words, strip, gif)
     _say(show, target)
 

@@ -27,7 +27,7 @@ from difftool.engine.loop import gradients
 from difftool.engine.sealed import Sealed
 from difftool.engine.weights import load_into, tensors_of
 from difftool.errors import DifftoolError, InputError, MachineError, PluginError
-from difftool.plugin.component import Backbone, Component, Sampler
+from difftool.plugin.component import Backbone, Component, Sampler, Strict
 from difftool.plugin.loader import installed
 from difftool.plugin.registry import BUILTIN, Registry
 from difftool.recipe.check import spec_of
@@ -83,7 +83,8 @@ def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | Non
         name = registry.offer(type(recipe.schedule)).owned
         raise PluginError(f"the schedule {name} has {schedule.T} levels, its T says {recipe.schedule.T}")
     warning = schedule.require_noise()
-    coefficients(recipe.predict, schedule, torch.arange(1, schedule.T + 1))  # refuses a target that cannot work here
+    with blamed(registry, recipe.predict, "placing the network"):  # refuses a target that cannot work here
+        coefficients(recipe.predict, schedule, torch.arange(1, schedule.T + 1))
     return schedule, warning
 
 
@@ -201,10 +202,19 @@ def words_of(shop: Workshop, kind: str, step: int) -> dict[str, str]:
 def versions(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """What made a run: difftool, torch, and each third-party plugin that the recipe uses."""
     found = {"difftool": difftool.__version__, "torch": torch.__version__}
-    for part in vars(recipe).values():
-        if isinstance(part, Component) and (owner := registry.offer(type(part)).owner) != BUILTIN:
+    for part in _components(tuple(vars(recipe).values())):
+        if (owner := registry.offer(type(part)).owner) != BUILTIN:
             found[owner] = metadata.version(owner)
     return found
+
+
+def _components(value: object) -> Iterator[Component]:
+    """Every component in it, however deep: the preview's sampler, the log's sinks, a part of a part."""
+    if isinstance(value, Component):
+        yield value
+    if isinstance(value, Strict | tuple):
+        for inner in value if isinstance(value, tuple) else vars(value).values():
+            yield from _components(inner)
 
 
 def load_model(file: Sealed, device: str = "auto") -> Model:
@@ -230,7 +240,8 @@ def load_model(file: Sealed, device: str = "auto") -> Model:
         )
     backbone: Backbone = parts["backbone"]
     where = devices.pick(device)
-    schedule = parts["schedule"].build()
+    with blamed(registry, parts["schedule"], "building its tables"):
+        schedule = parts["schedule"].build()
     with blamed(registry, backbone, "building the network"), torch.random.fork_rng(devices=[]):
         net = backbone.build(spec_of(shape, schedule.T, parts["loss"].outputs))
     load_into(net, tensors_of(file), path)

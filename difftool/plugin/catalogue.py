@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +108,10 @@ def _key(found: list[Source], allowed: bool) -> str:
     parts += [_stamp(Path(folder)) for folder in sys.path if folder not in ("", str(Path.cwd()))]
     for source in found:
         parts.append(source)
-        if source.owner == BUILTIN:
+        if source.dist is None:  # built in
             continue
-        dist = metadata.distribution(source.owner)
-        record = dist.read_text("RECORD")
-        origin = json.loads(dist.read_text("direct_url.json") or "{}")
+        record = source.dist.read_text("RECORD")
+        origin = json.loads(source.dist.read_text("direct_url.json") or "{}")
         editable = origin.get("dir_info", {}).get("editable", False)
         # Without a RECORD, or when the files may be edited in place, the files themselves must tell.
         parts.append(record if record and not editable else _stamps(source.target.partition(":")[0].partition(".")[0]))

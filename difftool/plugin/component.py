@@ -59,7 +59,7 @@ def _fit(value: Any, wanted: Any) -> Any:
         return Path(value)
     if wanted is int and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return int(value)
-    if origin is Literal and isinstance(value, bool) and not any(isinstance(option, bool) for option in args):
+    if origin is Literal and isinstance(value, bool) and all(type(option) is int for option in args):
         return str(value).lower()  # true equals 1, so a choice of numbers would take it
     if origin is tuple and isinstance(value, list | tuple):
         inner = [args[0]] * len(value) if args[-1:] == (Ellipsis,) else [*args, *[Any] * len(value)]

@@ -42,6 +42,7 @@ class Source:
     version: str
     entry: str
     target: str  # module, or module:object
+    dist: metadata.Distribution | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -70,17 +71,17 @@ class Installed:
 
 def sources() -> list[Source]:
     """All plugins there are: the built-ins, then entry points in order of their owners' names."""
-    found = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
+    ours = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
     third: dict[str, Source] = {}
     for dist in metadata.distributions():
         try:
             entries = [entry for entry in dist.entry_points if entry.group == hookspecs.GROUP]
-        except Exception:  # a damaged list of some package: pip's business, and no reason to stop
+            found = [Source(dist.metadata["Name"], dist.version, entry.name, entry.value, dist) for entry in entries]
+        except Exception:  # a damaged package of somebody's: pip's business, and no reason to stop
             continue
-        for entry in entries:
-            source = Source(dist.metadata["Name"] or "", dist.version or "", entry.name, entry.value)
+        for source in found:
             third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
-    return found + sorted(third.values(), key=lambda source: source.id)
+    return ours + sorted(third.values(), key=lambda source: source.id)
 
 
 def third_party_allowed() -> bool:
@@ -170,8 +171,8 @@ def reason(error: BaseException) -> str:
         return f"{hook.removeprefix('hookimpl definition: ')}: {what}"
     if isinstance(error, PluginError):
         return str(error)
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError) and error.filename:
-        error, frames = SyntaxError(error.msg), [(error.filename, error.lineno)]
-    place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    if isinstance(error, SyntaxError) and error.filename:  # then the frames are the import system's
+        error, place = SyntaxError(error.msg), f" at {error.filename}:{error.lineno}"
     return " ".join(f"{type(error).__name__}: {error}{place}".split())

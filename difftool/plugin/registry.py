@@ -114,7 +114,7 @@ class Registry:
 
 def objection(kind: str, name: str, component: Any) -> str | None:
     """Why a component may not be registered, or None."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"a name is lower-case letters, digits, - and _; {name!r} is not"
     base = KINDS[kind]
     if kind_of(component) != kind:

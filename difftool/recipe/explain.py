@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path as FilePath
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from difftool.plugin.component import kind_of
 from difftool.plugin.spelling import nearest, one_slip
 
 Path = tuple[str | int, ...]
@@ -129,7 +132,7 @@ _KINDS = {
     "string_type": "text in quotes",
     "tuple_type": "an array",
     "model_type": "a table",
-    "path_type": "a path in quotes",
+    "is_instance_of": "a path in quotes",  # the only class that fields have besides models
 }
 
 
@@ -171,6 +174,21 @@ def show(value: Any) -> str:
     else:
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def type_words(annotation: Any) -> str:
+    """The type of a field in the words of TOML."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(map(show, args))
+    if origin is Annotated:
+        return type_words(args[0])
+    if origin in (Union, UnionType):
+        return " or ".join(type_words(option) for option in args if option is not NoneType)
+    if origin is tuple:
+        return f"array of {type_words(args[0])}" if Ellipsis in args else f"[{', '.join(map(type_words, args))}]"
+    plain: dict[Any, str] = {int: "whole number", float: "number", bool: "true or false", str: "text", FilePath: "path"}
+    return kind_of(annotation) or plain.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
 def unusable(value: Any, path: Path) -> Iterator[Problem]:

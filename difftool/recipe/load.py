@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -18,7 +18,7 @@ from difftool.plugin.component import Component, Strict, kind_of, leaves
 from difftool.plugin.registry import Registry, UnknownComponent
 from difftool.plugin.spelling import nearest, one_slip
 from difftool.recipe.check import cross_check
-from difftool.recipe.explain import Homes, Path, Problem, problems_of, show, unknown, unusable
+from difftool.recipe.explain import Homes, Path, Places, Problem, problems_of, show, unknown, unusable
 from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, SCALARS, SECTIONS, Recipe
 from difftool.recipe.overlay import Table, mark, move, options, overlay
 from difftool.recipe.source import Source, read
@@ -162,9 +162,9 @@ class Loaded:
         told = [self.source.note] if self.source.note else []
         if profile in self.profiles:
             told.append(f"profile {profile}: {_shown(self.profiles[profile])}")
-        made, lines = _checked(self, profile if profile in self.profiles else None)
+        made, problems, places = _checked(self, profile if profile in self.profiles else None)
         if made is None:
-            raise RecipeError(lines)
+            raise RecipeError([places.say(problem) for problem in problems])
         return made, told
 
 
@@ -178,7 +178,7 @@ def load(
 def prepare(
     source: Source, registry: Registry, *, sets: list[str] | None = None, data: str | None = None, profile: str = "auto"
 ) -> Loaded:
-    """Checks a recipe that was read, under every profile it has."""
+    """Checks a recipe that was read, under every profile it has; options count where they may be used."""
     pictures = FilePath(os.path.expanduser(data)).absolute() if data is not None else None  # noqa: PTH111
     if pictures and not pictures.is_dir():
         raise InputError(f"--data {data}: there is no such folder", where=str(pictures))
@@ -188,19 +188,26 @@ def prepare(
     named = profiles.items() if isinstance(profiles, dict) else ()
     tables = {name: over for name, over in named if isinstance(over, dict)}
     loaded = Loaded(source, registry, base, tables, pictures, options(sets or []))
-    plain = _checked(loaded, None)[1]
-    for each in tables:
-        wrong += [f"{line} (profile {each})" for line in _checked(loaded, each)[1] if line not in plain]
-    if plain or wrong:
-        raise RecipeError(plain + wrong)
+    bare = replace(loaded, data=None, overrides=[])
+    plain = _checked(bare, None)[1]
+    maybe = [None, *DEVICES] if profile == "auto" else [profile if profile in tables else None]
+    seen: list[Problem] = []
+    for each in sorted([None, *tables], key=lambda each: each not in maybe):
+        _, problems, places = _checked(loaded if each in maybe else bare, each)
+        for problem in problems:
+            if problem not in seen and (each in maybe or problem not in plain):
+                wrong.append(places.say(problem) + (f" (profile {each})" if each and problem not in plain else ""))
+        seen += problems
+    if wrong:
+        raise RecipeError(wrong)
     if profile not in ("auto", "none", *DEVICES, *tables):
         raise InputError(f"{source.label} has no profile {profile!r}; {nearest(profile, tables, 'there are')}")
     return loaded
 
 
-def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[str]]:
-    """The recipe under a profile, or every line about what is wrong with it."""
-    table, places = loaded.base, copy.deepcopy(loaded.source.places)
+def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[Problem], Places]:
+    """The recipe under a profile, or everything that is wrong with it; and where each key stands."""
+    table, places = loaded.base, replace(loaded.source.places, options={})
     if profile is not None:
         over = loaded.profiles[profile]
         table = overlay(table, over)
@@ -211,8 +218,7 @@ def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[s
     for text, over in overrides:
         table = overlay(table, over)
         mark(places, over, text)
-    made, problems = make(dict(table), loaded.registry, loaded.source.folder)
-    return made, [places.say(problem) for problem in problems]
+    return *make(dict(table), loaded.registry, loaded.source.folder), places
 
 
 def _pictures(loaded: Loaded, before: Any) -> Table:
@@ -233,8 +239,7 @@ def _profiles(profiles: Any) -> Iterator[Problem]:
         path: Path = ("profile", name)
         if near := [device for device in DEVICES if one_slip(name, device)]:
             yield Problem(
-                path,
-                f"is no device, so it is never chosen by itself; did you mean {near[0]!r}? (devices: {', '.join(DEVICES)})",
+                path, f"is no device ({', '.join(DEVICES)}), so it is never chosen; did you mean {near[0]!r}?"
             )
         if name in ("auto", "none"):
             yield Problem(path, f"--profile {name} has another meaning; choose another name")

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from difftool.plugin.component import (
     Backbone,
-    Component,
     Dataset,
     Loss,
     NoiseSchedule,
@@ -167,8 +166,3 @@ DEFAULTS: dict[str, Any] = {
 """What may be left out; `recipe`, `name`, `data`, `backbone` and `train.steps` may not."""
 
 KEYS = tuple(field.name for field in fields(Recipe))
-
-
-def is_component(section: str) -> bool:
-    """True where `name` picks a plugin's component."""
-    return section in SECTIONS and issubclass(SECTIONS[section], Component)

@@ -8,8 +8,7 @@ from typing import Any
 
 from difftool.errors import InputError
 from difftool.recipe.explain import Path, Places
-from difftool.recipe.model import is_component
-from difftool.recipe.source import MAX_DOTS
+from difftool.recipe.source import MAX_DOTS, shallow
 
 Table = dict[str, Any]
 
@@ -17,20 +16,17 @@ Table = dict[str, Any]
 def overlay(base: Table, over: Table) -> Table:
     """An override with the same or no `name` merges, with another `name` replaces the table."""
     merged = dict(base)
-    for key, value in over.items():
-        before = _named(key, merged.get(key))
-        after = _named(key, value)
-        if isinstance(before, dict) and isinstance(after, dict):
-            same = "name" not in after or before.get("name") == after["name"]
-            merged[key] = overlay(before, after) if same else after
-        else:
-            merged[key] = after
+    for key, after in over.items():
+        before = merged.get(key)
+        # A component without fields may be written as a bare name.
+        if isinstance(after, dict) and isinstance(before, str):
+            before = {"name": before}
+        elif isinstance(after, str) and isinstance(before, dict) and "name" in before:
+            after = {"name": after}  # noqa: PLW2901
+        if isinstance(before, dict) and isinstance(after, dict) and after.get("name") in (None, before.get("name")):
+            after = overlay(before, after)  # noqa: PLW2901
+        merged[key] = after
     return merged
-
-
-def _named(key: str, value: Any) -> Any:
-    """A section without fields may be written as a bare name."""
-    return {"name": value} if isinstance(value, str) and is_component(key) else value
 
 
 def options(sets: list[str]) -> list[tuple[str, Table]]:
@@ -56,15 +52,16 @@ def value_of(raw: str) -> Any:
         parsed = tomllib.loads(f"v = {raw}")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
         return raw
-    return parsed["v"] if set(parsed) == {"v"} else raw
+    return parsed["v"] if set(parsed) == {"v"} and shallow(parsed) else raw
 
 
 def mark(places: Places, table: Table, text: str, path: Path = ()) -> None:
     """Remembers that everything in `table` came from an option, for messages."""
     for key, value in table.items():
         places.options[(*path, key)] = text
-        if isinstance(value, dict):
-            mark(places, value, text, (*path, key))
+        mark(places, value if isinstance(value, dict) else {}, text, (*path, key))
+        if isinstance(value, str):  # perhaps a bare name
+            places.options[(*path, key, "name")] = text
 
 
 def move(places: Places, table: Table, source: Path, path: Path = ()) -> None:
@@ -72,5 +69,6 @@ def move(places: Places, table: Table, source: Path, path: Path = ()) -> None:
     for key, value in table.items():
         line = places.where((*source, *path, key))
         places.options[(*path, key)] = line
-        if isinstance(value, dict):
-            move(places, value, source, (*path, key))
+        move(places, value if isinstance(value, dict) else {}, source, (*path, key))
+        if isinstance(value, str):
+            places.options[(*path, key, "name")] = line

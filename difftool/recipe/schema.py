@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_origin
 
-from difftool.plugin.component import kind_of
+from difftool.plugin.component import kind_of, leaves
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import DEFAULTS, FORMAT, SECTIONS
 
@@ -23,7 +23,7 @@ def schema(registry: Registry) -> Schema:
         kind = kind_of(model)
         sections[section] = _choice(registry, kind, definitions) if kind else _fields(model, registry, definitions)
     required = ["recipe", "name", *(key for key in SECTIONS if key not in DEFAULTS)]
-    overrides = {key: {"anyOf": [value, {"type": ["object", "string"]}]} for key, value in sections.items()}
+    overrides = {key: _loose(sections[key], definitions) for key in SECTIONS}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "difftool recipe",
@@ -41,16 +41,27 @@ def schema(registry: Registry) -> Schema:
     }
 
 
+def _loose(section: Schema, definitions: Schema) -> Schema:
+    """What a profile may override: nothing is required, and the name may be the recipe's."""
+    if "$ref" not in section:
+        return {key: value for key, value in section.items() if key != "required"}
+    names, *tables = definitions[section["$ref"].rpartition("/")[2]]["anyOf"]
+    keys = sorted({key for table in tables for key in table["properties"]})
+    return {"anyOf": [names, {"type": "object", "propertyNames": {"enum": keys}}]}
+
+
 def _choice(registry: Registry, kind: str, definitions: Schema) -> Schema:
-    """One of the installed components of a kind; a bare name where its fields all have defaults."""
-    tables = []
-    for name in registry.names(kind):
-        model = registry.get(kind, name)
-        table = _fields(model, registry, definitions)
-        table["properties"] = {"name": {"const": name}} | table["properties"]
-        table["required"] = ["name", *table.get("required", [])]
-        tables.append(table)
-    return {"anyOf": [{"enum": registry.names(kind)}, *tables]}
+    """One of the installed components of a kind, as a table or a bare name."""
+    if kind not in definitions:
+        definitions[kind] = {}  # a component may hold another of its own kind
+        tables = []
+        for name in registry.names(kind):
+            table = _fields(registry.get(kind, name), registry, definitions)
+            table["properties"] = {"name": {"const": name}} | table["properties"]
+            table["required"] = ["name", *table.get("required", [])]
+            tables.append(table)
+        definitions[kind] = {"anyOf": [{"enum": registry.names(kind)}, *tables]}
+    return {"$ref": f"#/$defs/{kind}"}
 
 
 def _fields(model: Any, registry: Registry, definitions: Schema) -> Schema:
@@ -58,11 +69,12 @@ def _fields(model: Any, registry: Registry, definitions: Schema) -> Schema:
     for name, definition in table.pop("$defs", {}).items():
         definitions.setdefault(name, definition)
     for key, info in model.model_fields.items():
-        options = [info.annotation, *getattr(info.annotation, "__args__", ())]
-        kind = next((found for option in options if (found := kind_of(option))), None)
+        kind = next((found for leaf in leaves(info.annotation) if (found := kind_of(leaf))), None)
         if kind:
-            names: Schema = {"anyOf": [{"enum": registry.names(kind)}, {"type": "object", "required": ["name"]}]}
-            is_array = getattr(info.annotation, "__origin__", None) is tuple
-            table["properties"][key] = {"type": "array", "items": names} if is_array else names
+            choice = _choice(registry, kind, definitions)
+            is_array = get_origin(info.annotation) is tuple
+            table["properties"][key] = ({"type": "array", "items": choice} if is_array else choice) | {
+                "description": info.description or ""
+            }
     table.pop("title", None)
     return dict(table)

@@ -16,6 +16,8 @@ from difftool.recipe.explain import KEY, Places
 
 MAX_BYTES = 1 << 20
 MAX_DOTS = 32
+MAX_DEPTH = 64
+MAX_KEYS = 2000
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,27 @@ def parse(raw: bytes, *, label: str, folder: Path, note: str = "") -> Source:
     for number, row in enumerate(text.splitlines(), 1):
         if "k." * MAX_DOTS in re.sub(r"\s", "", re.sub(KEY, "k", row)):
             raise RecipeError([f"{label}:{number}: a key with more than {MAX_DOTS} dots"])
+    too_deep = RecipeError([f"{label}:1: not a recipe: arrays or tables are nested too deeply"])
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError([_syntax(label, text, str(error))]) from None
     except RecursionError:
-        raise RecipeError([f"{label}:1: not a recipe: arrays or tables are nested too deeply"]) from None
+        raise too_deep from None
     except ValueError as error:  # a number of thousands of digits
         raise RecipeError([f"{label}:1: not a recipe: {str(error).partition(';')[0]}"]) from None
-    return Source(label, folder, text, table, Places.of(label, text), note)
+    if not shallow(table):
+        raise too_deep
+    places = Places.of(label, text)
+    if len(places.lines) > MAX_KEYS:
+        raise RecipeError([f"{label}:1: not a recipe: more than {MAX_KEYS} keys"])
+    return Source(label, folder, text, table, places, note)
+
+
+def shallow(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a value is nested at most so many levels deep; whatever walks it later may then recurse."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(shallow(each, levels - 1) for each in inner)
 
 
 def _syntax(label: str, text: str, message: str) -> str:

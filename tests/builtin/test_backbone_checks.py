@@ -82,7 +82,6 @@ REFUSALS = """
 {"patch": 4} | 30, 30 | patch | 4 does not divide size 30; the nearest that do are 3 and 5
 {"patch": 4} | 32, 30 | patch | 4 does not divide height 32 and width 30; the nearest that does is 2
 {"attention": (32, 12, 5)} | 32, 32 | attention | the network never works at side 12 and 5, only at 32, 16 and 8
-{"width": 8} | 4, 4 | mults | the lowest level is one pixel, too little for so few channels; use fewer mults or width 64
 """
 
 

@@ -215,7 +215,9 @@ def test_reported_loss_is_what_the_formula_says(parts):
 
 
 def test_training_lowers_the_loss(parts):
-    recipe, schedule, net, feed = parts("train.steps=150", "optim.lr=0.003", "train.batch=32", "train.ema=0", "predict=x0")
+    recipe, schedule, net, feed = parts(
+        "train.steps=150", "optim.lr=0.003", "train.batch=32", "train.ema=0", "predict=x0"
+    )
     state = State(net, None, optimizer_for(net, recipe.optim))
     losses = [float(tick.loss) for tick in train(state, feed, recipe, schedule, CPU, "float32")]
     assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
@@ -227,7 +229,9 @@ def test_gradient_is_clipped_to_the_norm(parts):
     state = State(net, None, torch.optim.SGD(net.parameters(), lr=1.0, fused=True))
     before = [p.detach().clone() for p in net.parameters()]
     tick = next(train(state, feed, recipe, schedule, CPU, "float32"))
-    moved = math.sqrt(sum(float((p.detach() - b).square().sum()) for p, b in zip(net.parameters(), before, strict=True)))
+    moved = math.sqrt(
+        sum(float((p.detach() - b).square().sum()) for p, b in zip(net.parameters(), before, strict=True))
+    )
     assert float(tick.grad_norm) > 1e-3
     assert moved == pytest.approx(1e-3, rel=1e-3)
 

@@ -228,3 +228,28 @@ def test_optimizer_and_foreign_files_say_what_they_are(run, difftool, tmp_path):
     assert "was not written by difftool" in difftool("sample", "foreign.safetensors", check=2).stderr
     assert "no file" in difftool("sample", "missing.safetensors", check=2).stderr
     assert "did you mean" in difftool("sample", "rum", "--runs", run.root.parent, check=2).stderr
+
+
+def test_ctrl_c_keeps_the_pictures_that_are_done(run, tmp_path):
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    command = [sys.executable, "-m", "difftool", "sample", str(run.root), "-n", "5000", "--batch", "1", "-o", "o"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("o/seed-*.png"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    done = sorted(tmp_path.glob("o/*.png"))
+    assert 3 <= len(done) < 5000
+    assert all(np.asarray(Image.open(path)).shape == (8, 8, 3) for path in done)
+    assert f"interrupted after {len(done)} of 5000 pictures" in stderr

@@ -1,0 +1,161 @@
+"""docs/plugins.md does what it says: its packages are cut out, installed with pip, trained and sampled with."""
+
+import csv
+import json
+import os
+import site
+import subprocess
+import tomllib
+import venv
+from pathlib import Path
+
+from PIL import Image
+
+import difftool
+
+from .extract import commands, files, page, write
+
+TEXT = page("plugins.md")
+FILES = files(TEXT)
+SAMPLER = "difftool-dpm"
+PACKAGES = sorted({name.split("/")[0] for name in FILES if "/" in name})
+
+
+class Shell:
+    """A virtual environment that sees what is installed here, with `pip`, `python` and `difftool` first on the path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        write(FILES, folder)
+        for package in PACKAGES:  # "the pyproject.toml to each is the one above, with `dpm` replaced"
+            own = FILES[f"{SAMPLER}/pyproject.toml"].replace("dpm", package.removeprefix("difftool-"))
+            (folder / package / "pyproject.toml").write_text(own)
+        home = folder / ".venv"
+        venv.create(home)  # without pip: the one that runs this test is borrowed, and with it everything else
+        packages = next(home.glob("lib/python*/site-packages"))
+        parents = [*site.getsitepackages(), str(Path(difftool.__file__).parents[1])]
+        (packages / "borrowed.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in parents))
+        for command in ("pip", "difftool"):
+            script = home / "bin" / command
+            script.write_text(f'#!/bin/sh\nexec "{home}/bin/python" -m {command} "$@"\n')
+            script.chmod(0o755)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DIFFTOOL", "PYTHON", "PIP"))}
+        self.env = kept | {
+            "PATH": f"{home}/bin:{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(folder / ".cache"),
+            "PIP_NO_INDEX": "1",  # nothing is fetched
+            "PIP_NO_DEPS": "1",  # difftool itself may lie here without being installed
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def __call__(self, script: str, expect: int = 0) -> str:
+        """Runs it as a person would; what it printed, errors included."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
+    def run_dir(self) -> Path:
+        """The one run there is."""
+        (run,) = (self.folder / "runs").iterdir()
+        return run
+
+
+def test_a_sampler_fits_on_a_page():
+    assert len(FILES[f"{SAMPLER}/difftool_dpm.py"].splitlines()) <= 30
+    assert len(FILES[f"{SAMPLER}/pyproject.toml"].splitlines()) <= 15
+
+
+def test_the_sampler_from_start_to_end(tmp_path):
+    shell = Shell(tmp_path)
+    install, sample, check, test = commands(TEXT)
+    told = shell(install)
+    assert "difftool-dpm:dpm 0.1.0 ok sampler dpm2m" in " ".join(told.split())
+    assert "= 1.0\n      how much of the correction is used; 0 is ddim" in told
+    assert "from difftool-dpm:dpm 0.1.0 (difftool_dpm.DPM2M)" in told
+
+    shell(sample)
+    run = shell.run_dir()
+    assert json.loads((run / "status.json").read_text())["step"] == 3
+    assert json.loads((run / "run.json").read_text())["versions"]["difftool-dpm"] == "0.1.0"
+    assert tomllib.loads((run / "recipe.toml").read_text())["sampler"] == {
+        "name": "difftool-dpm:dpm2m",
+        "look_back": 0.5,
+    }
+    folders = sorted(tmp_path.glob("samples-*"), key=lambda folder: folder.stat().st_mtime)
+    assert [len(list(folder.glob("seed-*.png"))) for folder in folders] == [4, 4, 4]
+    words = [Image.open(folder / "seed-00000000.png").text for folder in folders]
+    assert [json.loads(each["difftool.sampler"]) for each in words] == [
+        {"name": "difftool-dpm:dpm2m", "look_back": 0.5},
+        {"name": "ddim", "eta": 0.0},
+        {"name": "difftool-dpm:dpm2m", "look_back": 1.0},
+    ]
+    assert [each["difftool.steps"] for each in words] == ["20", "10", "10"]  # 20 is the sampler's own wish
+
+    told = shell(check)
+    assert "quickstart.toml: good" in told
+    assert "2 passed" in shell(test)
+
+    assert "sampler.look_back: must be at most 1" in shell(
+        "difftool recipes check tiny.toml --set sampler.look_back=2", 2
+    )
+    # What is edited is what runs; what fails is said with its name.
+    source = tmp_path / SAMPLER / "difftool_dpm.py"
+    source.write_text(
+        source.read_text().replace("guess, rise = None", 'raise KeyError("here")\n        guess, rise = None')
+    )
+    told = shell("difftool sample latest -n 1", 7)
+    assert "the sampler difftool-dpm:dpm2m failed while sampling: KeyError: 'here'" in told
+    # Without the plugin, the run says what is missing.
+    told = shell("DIFFTOOL_PLUGINS=none difftool sample latest -n 1", 2)
+    assert "needs the plugin difftool-dpm" in told
+
+
+def test_every_part_of_a_run_from_a_plugin(tmp_path):
+    shell = Shell(tmp_path)
+    shell("pip install --no-build-isolation " + " ".join(f"./{package}" for package in PACKAGES))
+    listed, trained = commands(TEXT, "all")[0].split("difftool recipes", 1)
+    told = shell(listed)
+    assert "broken" not in told
+    for offer in (
+        "schedule flow", "loss lognormal", "target edm", "backbone convs", "dataset stripes", "sink csv",
+        "condition amount; metric brightness; exporter npz", "observes the run",
+    ):  # fmt: skip
+        assert offer in told
+    shell("difftool recipes" + trained)
+
+    run = shell.run_dir()
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    assert recipe["predict"] == {"name": "difftool-edm:edm", "sigma_data": 0.4}
+    assert recipe["data"] == {"name": "difftool-stripes:stripes", "size": 8, "count": 64}
+    assert recipe["schedule"] == {"name": "difftool-flow:flow", "T": 20, "shift": 2.0}
+    assert recipe["backbone"] == {"name": "difftool-convs:convs", "width": 8, "depth": 3}
+    assert recipe["loss"] == {"name": "difftool-lognormal:lognormal", "mean": -0.8, "std": 1.2, "of": "network"}
+    assert recipe["sampler"]["name"] == "difftool-dpm:dpm2m"
+    assert recipe["log"]["sinks"][0]["name"] == "difftool-csv:csv"
+    versions = json.loads((run / "run.json").read_text())["versions"]
+    used = {"edm", "stripes", "flow", "convs", "lognormal", "dpm", "csv"}
+    assert {name for name in versions if name.startswith("difftool-")} == {f"difftool-{name}" for name in used}
+
+    with (run / "metrics.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert [row["step"] for row in rows] == ["3"]
+    assert float(rows[0]["loss"]) > 0
+    diary = [line.split(" ", 2)[2].split(":")[0] for line in (run / "diary.txt").read_text().splitlines()]
+    assert diary[0].startswith("all-")
+    assert diary[0].endswith("with seed 0")
+    assert sorted(diary[1:-1]) == ["step 3"] * 3  # metrics, checkpoint, preview
+    assert diary[-1] == "done"
+    assert len(list(tmp_path.glob("samples-*/seed-*.png"))) == 2
+
+    told = shell("difftool recipes check all.toml --set backbone.depth=2", 2)
+    assert "backbone.depth: 2 layers cannot see across 8 pixels; 3 can" in told
+    assert "says nothing about x0 at level 20" in shell("difftool train all.toml --set predict=eps", 2)
