@@ -9,7 +9,6 @@ import typer
 from difftool.cli.tables import as_json, table
 
 if TYPE_CHECKING:
-    from difftool.plugin.loader import Plugin
     from difftool.plugin.registry import Offer
 
 app = typer.Typer(help="List plugins and what they offer.", no_args_is_help=True)
@@ -58,12 +57,12 @@ def info(
     silent = [p for p in here.plugins if name in (p.source.id, p.source.owner) and not p.offers]
     if not found and not silent:
         known = {offer.name for offer in here.registry.offers} | {plugin.source.id for plugin in here.plugins}
-        known |= {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
+        if kind:
+            known = {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
         raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'there are')}")
     for plugin in silent:
-        typer.echo(
-            safe_text(f"{plugin.source.id} {plugin.source.version}: {plugin.reason or _hears(plugin)}"), err=json
-        )
+        what = plugin.reason or f"observes the run: {', '.join(plugin.observers)}"
+        typer.echo(safe_text(f"{plugin.source.id} {plugin.source.version} {plugin.state}: {what}"), err=json)
     if json:
         as_json([_described(offer) for offer in found])
         return
@@ -111,7 +110,3 @@ def _print(about: dict[str, Any]) -> None:
         default = "required" if field["required"] else "absent" if field["default"] is None else show(field["default"])
         typer.echo(f"  {field['name']}: {field['type']} = {default}\n      {field['about']}")
     typer.echo(f"\nfrom {about['plugin']} {about['version']} ({about['origin']})")
-
-
-def _hears(plugin: Plugin) -> str:
-    return f"offers nothing, and observes the run: {', '.join(plugin.observers)}"

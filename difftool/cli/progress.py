@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from difftool.engine.watch import Watcher
 from difftool.errors import safe_text
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def clock(seconds: float) -> str:
     return f"{s // 86400} d {s % 86400 // 3600} h"
 
 
-class Plain:
+class Plain(Watcher):
     """One line now and then, no escapes: for logs and pipes."""
 
     def __init__(self) -> None:
@@ -90,9 +91,6 @@ class Plain:
         if first:
             self.line(f"{'resuming':>10}  after step {first:,}")
 
-    def step(self, step: int) -> None:
-        """Nothing: a line a step would be too many."""
-
     def row(self, row: Mapping[str, Any], eta: float | None) -> None:
         """A row of metrics, thinned for long runs."""
         step = int(row["step"])
@@ -103,9 +101,6 @@ class Plain:
     def say(self, text: str) -> None:
         """Something a person should know."""
         self.line(f"{'note':>10}  {text}")
-
-    def drawing(self, done: int, total: int) -> None:
-        """A preview is being drawn."""
 
     def progress(self, what: str, done: int, total: int) -> None:
         """How far some work has come, for whoever waits: a line every tenth, none for what is quick."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from difftool.cli.progress import UI, Plain, display
+from difftool.cli.progress import UI, display
 from difftool.cli.train import RUNS, RunsFolder
 
 if TYPE_CHECKING:
     from difftool.engine.sealed import Sealed
+    from difftool.errors import Stopped
     from difftool.recipe.model import Sample
 
 MAX_SEED = 2**63 - 1
@@ -52,44 +53,42 @@ def sample(
     target = _Target(out or _new_folder(label), wanted, strip > 0, gif, overwrite)
     show = display(UI.auto)
     show.busy("loading torch")
-    from difftool.engine.build import blamed, how_of, load_model
-    from difftool.engine.sample import draw
+    from difftool.engine.build import how_of, load_model
+    from difftool.engine.sample import Batch, draw
+    from difftool.plugin.blame import blamed
     from difftool.plugin.loader import installed
 
-    with show:
+    done: list[Batch] = []
+    with show, blamed(installed().registry, choice.sampler, "sampling"):
         model = load_model(file, device)
-        with blamed(installed().registry, choice.sampler, "sampling"):
-            how = how_of(choice.sampler, choice.settings)
-            words = {
-                "sampler": json.dumps(choice.table),
-                "steps": len(how.times(model.schedule)) - 1,
-                "spacing": choice.settings.spacing or "the sampler's own",
-                "clip": choice.settings.clip,
-                "weights": model.digest,
-                "model": model.recipe["name"],
-            }
-            frames = max(strip, 24 if gif else 0)
-            size = batch or choice.settings.batch
-            show.progress("sampling", 0, 1)
-            done = []
-            try:
-                for part in draw(
-                    model,
-                    wanted,
-                    how,
-                    batch=size,
-                    exact=exact,
-                    frames=frames,
-                    watch=lambda step, at, all_: show.progress(
-                        "sampling", at * step.total + step.index, all_ * step.total
-                    ),
-                ):
-                    target.write(part.seeds, part.pixels, words)
-                    done.append(part)
-            except KeyboardInterrupt:
-                _stopped(target, sum(len(part.seeds) for part in done), len(wanted))
-    target.finish(done, words, strip, gif)
-    _say(show, target)
+        how = how_of(choice.sampler, choice.settings)
+        words = {
+            "sampler": json.dumps(choice.table),
+            "steps": len(how.times(model.schedule)) - 1,
+            "spacing": choice.settings.spacing or "the sampler's own",
+            "clip": choice.settings.clip,
+            "weights": model.digest,
+            "model": model.recipe["name"],
+        }
+        show.progress("sampling", 0, 1)
+        try:
+            for part in draw(
+                model,
+                wanted,
+                how,
+                batch=batch or choice.settings.batch,
+                exact=exact,
+                frames=max(strip, 24 if gif else 0),
+                watch=lambda at, of: show.progress("sampling", at, of),
+            ):
+                target.write(part.seeds, part.pixels, words)
+                done.append(part)
+        except KeyboardInterrupt:
+            raise target.interrupted() from None
+        target.finish(done, words, strip, gif)
+    for path in target.sheets:
+        show.line(f"{'look at':>10}  {path.absolute()}")
+    print(target.folder.absolute())
 
 
 def seeds_of(text: str | None, count: int | None) -> list[int] | None:
@@ -104,13 +103,12 @@ def seeds_of(text: str | None, count: int | None) -> list[int] | None:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         ends = [first, last] if dash else [first]
-        if not all(end.isascii() and end.isdigit() and int(end) <= MAX_SEED for end in ends) or int(ends[-1]) < int(
-            first
-        ):
+        numbers = [int(end) for end in ends if end.isascii() and end.isdigit() and len(end) < 20]
+        if len(numbers) < len(ends) or numbers[-1] > MAX_SEED or numbers[-1] < numbers[0]:
             raise InputError(f"--seeds {text}: {part!r} is no seed or range; write 5, 0-15, or 3,7,20-23")
-        if int(ends[-1]) - int(first) >= 1_000_000:
+        if numbers[-1] - numbers[0] >= 1_000_000:
             raise InputError(f"--seeds {text}: more than a million pictures; ask for fewer at a time")
-        seeds += range(int(first), int(ends[-1]) + 1)
+        seeds += range(numbers[0], numbers[-1] + 1)
     if len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds {text}: a seed occurs twice")
     if count is not None and count != len(seeds):
@@ -205,13 +203,12 @@ class _Target:
     def __init__(self, folder: Path, seeds: list[int], strip: bool, gif: Path | None, overwrite: bool) -> None:
         from difftool.errors import InputError
 
-        self.folder, self.gif = folder, gif
-        planned = [self.picture(seed) for seed in seeds] + [folder / "grid.png"]
-        planned += [folder / "strip.png"] if strip else []
-        planned += [gif] if gif else []
+        self.folder = folder
+        self.pictures = [self.picture(seed) for seed in seeds]
+        self.sheets = [folder / "grid.png", *([folder / "strip.png"] if strip else []), *([gif] if gif else [])]
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder.absolute()} is a file", do="name a folder with -o")
-        there = [path for path in planned if path.exists()]
+        there = [path for path in [*self.pictures, *self.sheets] if path.exists()]
         if there and not overwrite:
             raise InputError(
                 f"{there[0].absolute()} is already there" + (f", and {len(there) - 1} more" if there[1:] else ""),
@@ -228,6 +225,14 @@ class _Target:
 
         for seed, picture in zip(seeds, pixels, strict=True):
             self._put(self.picture(seed), png(picture, {"seed": seed, **words}))
+
+    def interrupted(self) -> Stopped:
+        """What Ctrl-C leaves."""
+        from difftool.errors import Stopped
+
+        done = sum(path.exists() for path in self.pictures)
+        kept = f"{done} pictures in {self.folder.absolute()}" if done else ""
+        return Stopped(f"interrupted after {done} of {len(self.pictures)} pictures", interrupted=True, saved=kept)
 
     def finish(self, parts: list[Any], words: dict[str, Any], strip: int, gif: Path | None) -> None:
         """The sheets of all pictures: grid, film strip, animation."""
@@ -259,19 +264,3 @@ class _Target:
         except OSError as error:
             raise DiskError(f"cannot make {path.parent.absolute()}", why=error.strerror or str(error)) from None
         replace_file(path, data, sync=False)
-
-
-def _stopped(target: _Target, done: int, asked: int) -> None:
-    from difftool.errors import Stopped
-
-    kept = f"{done} pictures in {target.folder.absolute()}" if done else ""
-    raise Stopped(f"interrupted after {done} of {asked} pictures", interrupted=True, saved=kept)
-
-
-def _say(show: Plain, target: _Target) -> None:
-    names = ["grid.png"] + (["strip.png"] if (target.folder / "strip.png").exists() else [])
-    for name in names:
-        show.line(f"{'look at':>10}  {(target.folder / name).absolute()}")
-    if target.gif:
-        show.line(f"{'look at':>10}  {target.gif.absolute()}")
-    print(target.folder.absolute())

@@ -50,7 +50,7 @@ class NetDenoiser:
         c = coefficients(self.target, self.schedule, level)
         told = heard(self.hears, self.schedule, level).float().expand(len(x)).to(x.device)
         with autocast(x.device, self.precision):
-            output = self.net(x * float(c.scale), told, self.cond)
+            output = self.net(x * float(c.scale), told, self.cond)[:, : x.shape[1]]
         x0 = float(c.skip) * x + float(c.out) * output.float()
         if self.clip:
             x0 = x0.clamp(-1, 1)

@@ -19,7 +19,7 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 class Stream(IntEnum):
-    """What a number is for; streams of one seed never meet. Numbers are part of the contract: never reuse one."""
+    """What a number is for; streams of one seed never meet. Never reuse one; 128 to 255 are for plugins."""
 
     ORDER = 1
     LEVELS = 2
@@ -44,7 +44,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
     return [c0, c1, c2, c3]
 
 
-def integers(seed: int | Sequence[int], stream: Stream, step: int, slots: Tensor | Sequence[int], n: int) -> Tensor:
+def integers(seed: int | Sequence[int], stream: int, step: int, slots: Tensor | Sequence[int], n: int) -> Tensor:
     """32-bit words as int64 [len(slots), n]. With a list of seeds, row i uses seeds[i].
 
     Seeds count modulo 2^64, so negative ones are as good as any.
@@ -62,14 +62,14 @@ def integers(seed: int | Sequence[int], stream: Stream, step: int, slots: Tensor
     return torch.stack(torch.broadcast_tensors(*words), dim=-1).flatten(1)[:, :n]
 
 
-def uniform(seed: int, stream: Stream, step: int, slots: Tensor | Sequence[int]) -> Tensor:
+def uniform(seed: int, stream: int, step: int, slots: Tensor | Sequence[int]) -> Tensor:
     """One float64 in [0, 1) per slot, 53 bits, on the CPU."""
     words = integers(seed, stream, step, slots, 2)
     return ((words[:, 0] >> 5) * 67108864 + (words[:, 1] >> 6)).double() / 9007199254740992
 
 
 def normal(
-    seed: int | Sequence[int], stream: Stream, step: int, slots: Tensor | Sequence[int], shape: Sequence[int]
+    seed: int | Sequence[int], stream: int, step: int, slots: Tensor | Sequence[int], shape: Sequence[int]
 ) -> Tensor:
     """Standard normals, float32 [len(slots), *shape], by Box and Muller on the words of `integers`."""
     n = math.prod(shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -26,7 +25,8 @@ from difftool.engine.feed import Feed
 from difftool.engine.loop import gradients
 from difftool.engine.sealed import Sealed
 from difftool.engine.weights import load_into, tensors_of
-from difftool.errors import DifftoolError, InputError, MachineError, PluginError
+from difftool.errors import InputError, PluginError
+from difftool.plugin.blame import blamed
 from difftool.plugin.component import Backbone, Component, Sampler, Strict
 from difftool.plugin.loader import installed
 from difftool.plugin.registry import BUILTIN, Registry
@@ -54,25 +54,6 @@ class Workshop:
     def table(self) -> Table:
         """The resolved recipe as plain values."""
         return plain(self.recipe, self.registry)
-
-
-@contextlib.contextmanager
-def blamed(registry: Registry, part: Component, doing: str) -> Iterator[None]:
-    """An exception inside somebody's component is said with its name, not as a bug of ours."""
-    try:
-        yield
-    except (DifftoolError, KeyboardInterrupt):
-        raise
-    except torch.OutOfMemoryError as error:
-        raise MachineError(f"out of memory while {doing}", why=str(error).split("\n")[0]) from error
-    except Exception as error:
-        offer = registry.offer(type(part))
-        if offer.owner == BUILTIN:
-            raise
-        raise PluginError(
-            f"the {offer.kind} {offer.owned} failed while {doing}: {type(error).__name__}: {error}",
-            do=f"tell the authors of {offer.owner}, or choose another {offer.kind}",
-        ) from error
 
 
 def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | None]:
@@ -107,7 +88,7 @@ def workshop(recipe: Recipe, registry: Registry) -> Workshop:
     if len(images) == 0:
         raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
     net = network(recipe, registry, recipe.data.shape).to(device)
-    feed = Feed(images, recipe, device)
+    feed = Feed(images, recipe, registry, device)
     rehearse(net, feed, recipe, registry, schedule, device)
     precision: str = recipe.train.precision
     if precision == "auto":

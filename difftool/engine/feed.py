@@ -12,15 +12,17 @@ from difftool.core.randomness import Stream, integers
 from difftool.core.sampling import from_bytes
 from difftool.core.types import Images
 from difftool.data.order import Order
-from difftool.errors import DifftoolError, InputError
+from difftool.errors import InputError
+from difftool.plugin.blame import blamed
+from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
 
 
 class Feed:
     """Gives step n its batch, whatever came before: randomness depends on (seed, step, slot) only."""
 
-    def __init__(self, images: Images, recipe: Recipe, device: torch.device) -> None:
-        self.images, self.device = images, device
+    def __init__(self, images: Images, recipe: Recipe, registry: Registry, device: torch.device) -> None:
+        self.images, self.data, self.registry, self.device = images, recipe.data, registry, device
         self.seed, self.flip = recipe.seed, recipe.train.flip
         self.part = recipe.train.batch // recipe.train.accumulate
         self.shape = recipe.data.shape
@@ -41,14 +43,8 @@ class Feed:
             yield x0, slots
 
     def _pictures(self, indices: list[int]) -> Tensor:
-        try:
+        with blamed(self.registry, self.data, "reading pictures"):
             pixels = self.images.take(indices)
-        except DifftoolError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f"the data set failed: {type(error).__name__}: {error}", where=f"pictures {indices[:4]}..."
-            ) from error
         channels, height, width = self.shape
         if pixels.dtype != "uint8" or pixels.shape != (len(indices), height, width, channels):
             raise InputError(

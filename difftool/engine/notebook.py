@@ -10,7 +10,7 @@ from difftool.engine.build import load_model
 from difftool.engine.device import pick
 from difftool.engine.sealed import open_model_file
 from difftool.engine.start import start
-from difftool.engine.watch import Quiet, Watcher
+from difftool.engine.watch import Watcher
 from difftool.plugin.loader import installed
 from difftool.recipe.load import load as load_recipe
 
@@ -35,4 +35,4 @@ def train(
     registry = installed().registry
     loaded = load_recipe(recipe, registry, sets=list(set), data=data, profile=profile)
     chosen, _ = loaded.recipe(pick("auto").type if profile == "auto" else profile)
-    return start(chosen, registry, Path(runs), watcher or Quiet(), name=name).root
+    return start(chosen, registry, Path(runs), watcher or Watcher(), name=name).root

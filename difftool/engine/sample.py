@@ -9,7 +9,6 @@ from torch import Tensor
 
 from difftool.core.model import How, Model
 from difftool.core.sampling import to_bytes
-from difftool.core.types import Step
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,15 @@ def draw(
     batch: int = 64,
     exact: bool = False,
     frames: int = 0,
-    watch: Callable[[Step, int, int], None] = lambda step, done, batches: None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Batch]:
-    """Yields each batch when it is finished; `watch(step, batches done, batches in all)` sees every Step."""
+    """Yields each batch when it is finished; `watch(steps done, steps in all)` hears of every Step."""
     plans = plan(seeds, batch, exact)
     for done, places in enumerate(plans):
         keep = [place for place, seed in enumerate(places) if seed is not None]
         film: list[Tensor] = []
         for step in model.walk([seed if seed is not None else 0 for seed in places], how):
-            watch(step, done, len(plans))
+            watch(done * step.total + step.index, len(plans) * step.total)
             if frames and step.index in _stations(step.total, frames):
                 film.append(to_bytes(step.x)[keep])
         yield Batch([seed for seed in places if seed is not None], to_bytes(step.x)[keep], film)

@@ -11,13 +11,14 @@ import torch
 from difftool.core.sampling import to_bytes
 from difftool.core.types import RunInfo
 from difftool.engine import checkpoint, pictures
-from difftool.engine.build import Workshop, blamed, how_of, model_of, versions
+from difftool.engine.build import Workshop, how_of, model_of, versions
 from difftool.engine.feed import Feed
 from difftool.engine.loop import State, Tick, train
 from difftool.engine.meter import Meter
 from difftool.engine.stopping import StopAsked
 from difftool.engine.watch import Watcher
 from difftool.errors import DifftoolError, NonFiniteError, Stopped
+from difftool.plugin.blame import blamed
 from difftool.plugin.component import SinkWriter
 from difftool.plugin.loader import installed
 from difftool.plugin.observers import Observers
@@ -33,7 +34,7 @@ class Session:
         self.run, self.shop, self.state, self.watcher = run, shop, state, watcher
         self.recipe = shop.recipe
         self.first = state.step
-        self.feed = Feed(shop.images, shop.recipe, shop.device)
+        self.feed = Feed(shop.images, shop.recipe, shop.registry, shop.device)
         self.info = RunInfo(str(run.root.absolute()), run.name, shop.table, self.recipe.seed, str(shop.device))
         self.saved, self.saved_step = "", -1
         self.sinks: list[SinkWriter] = []
@@ -173,7 +174,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """To the person and into the log."""
-        self.writer.event("log", level="warning", message=text)
+        self.event("log", level="warning", message=text)
         self.watcher.say(text)
 
     def _end(self, error: BaseException | None) -> None:
@@ -181,7 +182,7 @@ class Session:
         code = 0 if error is None else error.exit_code if isinstance(error, DifftoolError) else 1
         if state == "failed":
             self._log_traceback()
-            self.writer.event("log", level="error", message=str(error) or type(error).__name__)
+            self.event("log", level="error", message=str(error) or type(error).__name__)
         self.event("end", state=state, exit=code, step=self.state.step)
         self.writer.status(force=True, state=state, exit=code, step=self.state.step, eta=None)
         self.observers.notify("on_run_end", run=self.info, outcome=state)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 
-class Watcher(Protocol):
-    """A display; it may ignore anything. Nothing here waits for the device."""
+class Watcher:
+    """A display. This one shows nothing; others override what they care for. Nothing may wait for the device."""
 
     def begin(self, facts: Mapping[str, str], first: int, total: int) -> None:
         """Everything is ready; step first + 1 comes next."""
@@ -27,25 +27,3 @@ class Watcher(Protocol):
 
     def wrote(self, what: str, path: Path) -> None:
         """A file is on disk."""
-
-
-class Quiet:
-    """Shows nothing."""
-
-    def begin(self, facts: Mapping[str, str], first: int, total: int) -> None:
-        """Nothing."""
-
-    def step(self, step: int) -> None:
-        """Nothing."""
-
-    def row(self, row: Mapping[str, Any], eta: float | None) -> None:
-        """Nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def drawing(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def wrote(self, what: str, path: Path) -> None:
-        """Nothing."""

@@ -100,7 +100,9 @@ def installed() -> Installed:
         if plugin.state == "broken" and plugin.source.owner == BUILTIN:
             raise PluginError(f"a part of difftool itself is broken: {plugin.reason}", where=plugin.source.target)
     offers = [offer for plugin in plugins for offer in plugin.offers]
-    return Installed(plugins, Registry(offers, [f"{p.source.id}: {p.reason}" for p in plugins if p.state == "broken"]))
+    broken = [f"{plugin.source.id}: {plugin.reason}" for plugin in plugins if plugin.state == "broken"]
+    off = [plugin.source.owner for plugin in plugins if plugin.state == "off"]
+    return Installed(plugins, Registry(offers, broken, off))
 
 
 def load(source: Source) -> Plugin:
@@ -171,7 +173,8 @@ def reason(error: BaseException) -> str:
         return f"{hook.removeprefix('hookimpl definition: ')}: {what}"
     if isinstance(error, PluginError):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
+    # The import system's own frames say nothing about the plugin.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError) and error.filename:  # then the frames are the import system's
         error, place = SyntaxError(error.msg), f" at {error.filename}:{error.lineno}"

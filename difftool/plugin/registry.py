@@ -41,9 +41,8 @@ class UnknownComponent(PluginError):  # noqa: N818
 class Registry:
     """All offers of all loaded plugins."""
 
-    def __init__(self, offers: Iterable[Offer] = (), broken: Iterable[str] = ()) -> None:
-        self.offers = list(offers)
-        self.broken = list(broken)
+    def __init__(self, offers: Iterable[Offer] = (), broken: Iterable[str] = (), off: Iterable[str] = ()) -> None:
+        self.offers, self.broken, self.off = list(offers), list(broken), set(off)
         # A class keeps the name of who offered it first, built-ins before all: others may not rename it.
         self._by_class = {offer.component: offer for offer in reversed(self.offers)}
 
@@ -75,6 +74,8 @@ class Registry:
 
     def _missing(self, kind: str, name: str, owner: str) -> str:
         if owner and owner != BUILTIN and all(offer.owner != owner for offer in self.offers):
+            if owner in self.off:
+                return f"{name!r} needs the plugin {owner}, which DIFFTOOL_PLUGINS=none leaves out"
             hurt = [reason for reason in self.broken if reason.startswith(f"{owner}:")]
             return f"{name!r} needs the plugin {owner}" + (
                 f", which is broken: {hurt[0]}" if hurt else f", which is not installed (pip install {owner})"

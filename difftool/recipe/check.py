@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from difftool.core.types import Spec
+from difftool.plugin.blame import blamed
+from difftool.plugin.registry import Registry
 from difftool.recipe.explain import Problem
 
 
@@ -15,7 +17,7 @@ def spec_of(data_shape: tuple[int, int, int], T: int, outputs: int) -> Spec:
     return Spec(channels, channels * outputs, height, width, T, {})
 
 
-def cross_check(parts: dict[str, Any]) -> Iterator[Problem]:
+def cross_check(parts: dict[str, Any], registry: Registry) -> Iterator[Problem]:
     """Problems between sections that are each right by themselves; a missing one is somebody else's problem."""
     train, schedule, data = parts.get("train"), parts.get("schedule"), parts.get("data")
     if train and train.batch % train.accumulate:
@@ -30,6 +32,8 @@ def cross_check(parts: dict[str, Any]) -> Iterator[Problem]:
         if schedule and steps and steps > schedule.T:
             yield Problem((section, "steps"), f"at most one step a level: {schedule.T} (schedule.T), got {steps}")
     if data and schedule and "backbone" in parts and "loss" in parts:
-        spec = spec_of(data.shape, schedule.T, parts["loss"].outputs)
-        for name, text in parts["backbone"].check(spec):
-            yield Problem(("backbone", name), text)
+        with blamed(registry, data, "telling its shape"):
+            spec = spec_of(data.shape, schedule.T, parts["loss"].outputs)
+        with blamed(registry, parts["backbone"], "checking the recipe"):
+            found = list(parts["backbone"].check(spec))
+        yield from (Problem(("backbone", name), text) for name, text in found)

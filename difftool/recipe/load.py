@@ -108,7 +108,7 @@ def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | N
             parts[section] = maker.component(kind, value, (section,))
         else:
             parts[section] = maker.part(model, value, (section,))
-    maker.problems += cross_check({key: part for key, part in parts.items() if part is not None})
+    maker.problems += cross_check({key: part for key, part in parts.items() if part is not None}, registry)
     return (None if maker.problems else Recipe(**parts)), maker.problems
 
 

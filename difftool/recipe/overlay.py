@@ -59,8 +59,9 @@ def mark(places: Places, table: Table, text: str, path: Path = ()) -> None:
     """Remembers that everything in `table` came from an option, for messages."""
     for key, value in table.items():
         places.options[(*path, key)] = text
-        mark(places, value if isinstance(value, dict) else {}, text, (*path, key))
-        if isinstance(value, str):  # perhaps a bare name
+        if isinstance(value, dict):
+            mark(places, value, text, (*path, key))
+        elif isinstance(value, str):  # perhaps a bare name
             places.options[(*path, key, "name")] = text
 
 
@@ -69,6 +70,7 @@ def move(places: Places, table: Table, source: Path, path: Path = ()) -> None:
     for key, value in table.items():
         line = places.where((*source, *path, key))
         places.options[(*path, key)] = line
-        move(places, value if isinstance(value, dict) else {}, source, (*path, key))
-        if isinstance(value, str):
+        if isinstance(value, dict):
+            move(places, value, source, (*path, key))
+        elif isinstance(value, str):
             places.options[(*path, key, "name")] = line

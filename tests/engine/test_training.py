@@ -69,7 +69,12 @@ def parts(make, registry):
     def build(*sets):
         recipe = make(*sets)
         schedule, _ = schedule_of(recipe, registry)
-        return recipe, schedule, network(recipe, registry, recipe.data.shape), Feed(recipe.data.open(), recipe, CPU)
+        return (
+            recipe,
+            schedule,
+            network(recipe, registry, recipe.data.shape),
+            Feed(recipe.data.open(), recipe, registry, CPU),
+        )
 
     return build
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from difftool.engine.start import resume, start
-from difftool.engine.watch import Quiet
+from difftool.engine.watch import Watcher
 from difftool.plugin.loader import installed
 from difftool.recipe.load import prepare
 from difftool.recipe.source import parse
@@ -79,7 +79,7 @@ def train(recipe, registry, tmp_path):
     """Trains the tiny recipe with changes; returns the run."""
 
     def go(*sets, name="run", watcher=None, **options):
-        return start(recipe(*sets), registry, tmp_path / "runs", watcher or Quiet(), name=name, **options)
+        return start(recipe(*sets), registry, tmp_path / "runs", watcher or Watcher(), name=name, **options)
 
     return go
 
@@ -90,7 +90,7 @@ def go_on(registry):
 
     def go(run, *sets, allow=(), watcher=None):
         with RunLock(run):
-            return resume(run, registry, watcher or Quiet(), sets=sets, allow=allow)
+            return resume(run, registry, watcher or Watcher(), sets=sets, allow=allow)
 
     return go
 

@@ -66,7 +66,19 @@ def test_metrics_rows_have_every_field(train):
     run = train("log.every=3")
     rows = events(run, "metrics")
     assert [row["step"] for row in rows] == [3, 6, 8]
-    wanted = ["kind", "time", "step", "images", "loss", "loss_q", "grad_norm", "lr", "images_per_s", "data_wait", "ema_decay"]
+    wanted = [
+        "kind",
+        "time",
+        "step",
+        "images",
+        "loss",
+        "loss_q",
+        "grad_norm",
+        "lr",
+        "images_per_s",
+        "data_wait",
+        "ema_decay",
+    ]
     assert all(list(row) == wanted for row in rows)
     assert rows[0]["images"] == 18
     assert all(len(row["loss_q"]) == 4 for row in rows)

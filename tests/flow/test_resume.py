@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from difftool.engine.watch import Quiet
+from difftool.engine.watch import Watcher
 from difftool.errors import CheckpointError, InputError, Stopped
 from difftool.run.reader import history
 
@@ -17,7 +17,7 @@ def weights(run, name="model"):
     return (folder / f"{name}.safetensors").read_bytes()
 
 
-class StopAt(Quiet):
+class StopAt(Watcher):
     """Asks the run to stop, as a signal would, when a step was taken."""
 
     def __init__(self, at, number=signal.SIGTERM):
@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(train, go_on, 
     path.write_bytes(raw)
     said = []
 
-    class Listening(Quiet):
+    class Listening(Watcher):
         def say(self, text):
             said.append(text)
 
@@ -151,7 +151,7 @@ def test_resolved_recipe_repeats_the_run(train, registry, tmp_path, whole):
     from difftool.recipe.load import load
 
     again, _ = load(str(whole.recipe), registry).recipe("none")
-    run = start(again, registry, tmp_path / "runs", Quiet(), name="again")
+    run = start(again, registry, tmp_path / "runs", Watcher(), name="again")
     assert weights(run) == weights(whole)
 
 

@@ -20,7 +20,7 @@ from difftool.engine.sealed import open_model_file
 def run(tmp_path_factory):
     """One trained run for the whole file."""
     from difftool.engine.start import start
-    from difftool.engine.watch import Quiet
+    from difftool.engine.watch import Watcher
     from difftool.plugin.loader import installed
     from difftool.recipe.load import prepare
     from difftool.recipe.source import parse
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sampled")
     registry = installed().registry
     recipe, _ = prepare(parse(TINY.encode(), label="tiny.toml", folder=folder), registry).recipe("none")
-    return start(recipe, registry, folder, Quiet(), name="run")
+    return start(recipe, registry, folder, Watcher(), name="run")
 
 
 @pytest.fixture
