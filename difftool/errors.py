@@ -101,3 +101,17 @@ class Stopped(DifftoolError):  # noqa: N818  (an outcome, not a fault)
     def __init__(self, what: str, *, interrupted: bool = False, do: str = "", saved: str = "") -> None:
         super().__init__(what, do=do, saved=saved)
         self.exit_code = 130 if interrupted else 75  # type: ignore[misc]  # Ctrl-C and SIGTERM differ, as in any shell
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What the process should say when this ends it."""
+    if isinstance(error, DifftoolError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return MachineError.exit_code if out_of_memory(error) else 1
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Python's own, or torch's, which is known by name so that nothing here needs torch."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from difftool.api import Images
 
 Side = Annotated[int, Field(ge=8, le=1024)]
+Share = Annotated[float, Field(ge=0.1, le=0.9)]
 Kind = Literal["circle", "square", "triangle", "star", "heart", "ring", "cross", "moon"]
 
 # The same eight hues twice, so that colour and ground differ in lightness too: a grey picture must show its shape.
@@ -40,7 +41,6 @@ ON_DARK = (
     (255, 124, 186),
 )
 MARGIN = 0.04
-SMALLEST, LARGEST = 0.5, 0.75
 
 
 class Shapes(Dataset):
@@ -62,8 +62,14 @@ class Shapes(Dataset):
     )
     """the shapes that occur; a picture's label is the position of its shape in this list"""
 
+    smallest: Share = 0.5
+    """the smallest shape, as a share of the picture's shorter side"""
+    largest: Share = 0.75
+    """the largest shape"""
+    wander: float = Field(1.0, ge=0, le=1)
+    """how far a shape may be from the middle: 1 up to the edge, 0 always in the middle"""
     tilt: float = Field(25.0, ge=0, le=180)
-    """degrees a shape may be turned, either way; 0: all upright, which a small network learns sooner"""
+    """degrees a shape may be turned, either way; 0: all upright"""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -138,11 +144,10 @@ def _draw(recipe: Shapes, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
     dice = _dice(recipe, index)
     kind = recipe.kinds[_label(recipe, dice)]
-    channels, height, width = recipe.shape
     ground, paint = _colours(dice)
-    cover = _cover(kind, height, width, math.radians(recipe.tilt), dice)[:, :, None]
+    cover = _cover(recipe, kind, dice)[:, :, None]
     colours = np.array([ground, paint], dtype=np.int32)
-    if channels == 1:
+    if recipe.channels == 1:
         colours = (colours @ np.array([[299], [587], [114]]) + 500) // 1000
     # Whole numbers all the way: the same bytes on every machine.
     mixed: np.ndarray[Any, np.dtype[np.int32]] = (colours[0] * (255 - cover) + colours[1] * cover + 127) // 255
@@ -160,20 +165,22 @@ def _colours(dice: random.Random) -> tuple[list[int], list[int]]:
     return ground, [min(255, max(0, round(c + 20 * (dice.random() - 0.5)))) for c in paint]
 
 
-def _cover(kind: str, height: int, width: int, most: float, dice: random.Random) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _cover(recipe: Shapes, kind: str, dice: random.Random) -> np.ndarray[Any, np.dtype[np.int32]]:
     """How much of each pixel the shape covers, 0 to 255: drawn several times as large, then averaged."""
     import numpy as np
     from PIL import Image, ImageDraw
 
+    _, height, width = recipe.shape
     fine = 8 if height * width <= 64 * 64 else 4
     room = np.array([width, height], dtype=np.float64) * fine
     margin = MARGIN * room.min()
-    tilt = most * (2 * dice.random() - 1)
+    tilt = math.radians(recipe.tilt) * (2 * dice.random() - 1)
     turn = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
     points = _outline(kind) @ turn
     points -= points.min(axis=0)
-    points *= (SMALLEST + (LARGEST - SMALLEST) * dice.random()) * room.min() / points.max()
-    points += margin + (room - 2 * margin - points.max(axis=0)) * [dice.random(), dice.random()]
+    points *= (recipe.smallest + (recipe.largest - recipe.smallest) * dice.random()) * room.min() / points.max()
+    where = [0.5 + recipe.wander * (dice.random() - 0.5) for _ in "xy"]
+    points += margin + (room - 2 * margin - points.max(axis=0)) * where
     mask = Image.new("L", (width * fine, height * fine))
     ImageDraw.Draw(mask).polygon(np.rint(points - 0.5).ravel().tolist(), fill=255)
     return np.asarray(mask.reduce(fine), dtype=np.int32)

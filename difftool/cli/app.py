@@ -11,7 +11,7 @@ import typer
 
 from difftool import __version__
 from difftool.cli import doctor, plugins, recipes, resume, runs, sample, train
-from difftool.errors import DifftoolError, safe_text
+from difftool.errors import DifftoolError, out_of_memory, safe_text
 
 app = typer.Typer(
     name="difftool",
@@ -56,17 +56,12 @@ def main() -> None:
         app(prog_name="difftool")
     except DifftoolError as error:
         _leave(error.render(), error.exit_code)
-    except KeyboardInterrupt:
-        _leave("difftool: interrupted", 130)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is wrong, and nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except MemoryError:
-        _leave("difftool: error: out of memory\ndo: a smaller train.batch, or a larger train.accumulate", 5)
     except Exception as error:
+        if out_of_memory(error):
+            _leave("difftool: error: out of memory\ndo: a smaller train.batch, or a larger train.accumulate", 5)
         text = safe_text(f"difftool: error: {type(error).__name__}: {error}".split("\n")[0])
-        _leave(f"{text}\nwhy: this is a bug in difftool\ndo: run it again with --debug and report what it prints", 1)
+        again = f"difftool --debug {' '.join(sys.argv[1:])}"
+        _leave(f"{text}\nwhy: this is a bug in difftool\ndo: report what this prints: {safe_text(again)}", 1)
 
 
 def _leave(text: str, code: int) -> None:

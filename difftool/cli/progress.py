@@ -116,7 +116,7 @@ class Plain(Watcher):
         """A file is on disk."""
         self.line(f"{what:>10}  {path.absolute()}")
 
-    def finish(self, root: Path, runs: Path) -> None:
+    def finish(self, root: Path) -> None:
         """Where everything is, and what to type next; the folder alone on standard output."""
         last = sorted((root / "previews").glob("step-*.png"))[-1:]
         took = clock(time.monotonic() - self.started)
@@ -153,7 +153,7 @@ class Json(Plain):
         """A file."""
         self._emit(kind=what, path=str(path.absolute()))
 
-    def finish(self, root: Path, runs: Path) -> None:
+    def finish(self, root: Path) -> None:
         """The folder."""
         self._emit(kind="done", run=str(root.absolute()))
 

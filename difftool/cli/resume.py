@@ -24,24 +24,25 @@ def resume(
 
     Longer: difftool resume latest --set train.steps=20000
     """
+    from difftool.engine.resume import ahead
     from difftool.plugin.loader import installed
     from difftool.run.layout import find_run
     from difftool.run.lock import RunLock
 
     found = find_run(run, runs)
-    with RunLock(found):  # before torch is loaded: a busy run says so at once
-        registry = installed().registry
-        show = display(ui)
-        show.busy("loading torch")
-        from difftool.engine.start import resume as go_on
+    with RunLock(found):
+        # Every refusal that needs no tensors comes before torch is loaded.
+        coming = ahead(found, installed().registry, sets or [], allow or [])
+        with display(ui) as show:
+            show.busy("loading torch")
+            from difftool.engine.start import resume as go_on
 
-        with show:
-            went_on = go_on(found, registry, show, sets=sets or [], allow=allow or [])
-    if went_on:
-        show.finish(found.root, runs)
-    else:
+            go_on(found, installed().registry, show, coming)
+    if coming.complete:
         typer.echo(
             f"{found.name} is already complete; to train it longer: "
             f"difftool resume {found.root} --set train.steps=N with a larger N",
             err=True,
         )
+    else:
+        show.finish(found.root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +14,13 @@ from difftool.cli.progress import UI, display
 from difftool.cli.train import RUNS, RunsFolder
 
 if TYPE_CHECKING:
-    from difftool.engine.sealed import Sealed
+    from difftool.engine.described import Described
+    from difftool.engine.sample import Batch
     from difftool.errors import Stopped
-    from difftool.recipe.model import Sample
 
 MAX_SEED = 2**63 - 1
+ON_A_SHEET = 64
+"""Pictures that a grid or an animation shows, the first of them; a film strip shows eight."""
 
 
 def sample(
@@ -42,53 +44,53 @@ def sample(
     runs: RunsFolder = RUNS,
 ) -> None:
     """Draw pictures: difftool sample latest -n 16."""
+    from difftool.engine.described import describe
     from difftool.engine.sealed import open_model_file
+    from difftool.plugin.loader import installed
 
     wanted = seeds_of(seeds, count)
     path, label = _weights(source, runs, raw)
-    file = open_model_file(path)
-    choice = _choice(file, sampler, steps, sets or [])
-    wanted = wanted or list(range(choice.settings.count))
+    known = describe(open_model_file(path), installed().registry)
+    known = _asked(known, sampler, steps, sets or [])
+    wanted = wanted or list(range(known.sample.count))
     # Every refusal comes before torch is loaded.
-    target = _Target(out or _new_folder(label), wanted, strip > 0, gif, overwrite)
-    show = display(UI.auto)
-    show.busy("loading torch")
-    from difftool.engine.build import how_of, load_model
-    from difftool.engine.sample import Batch, draw
-    from difftool.plugin.blame import blamed
-    from difftool.plugin.loader import installed
+    output = _Output(out or _new_folder(label), wanted, strip > 0, gif, overwrite)
+    with display(UI.auto) as show:
+        show.busy("loading torch")
+        from difftool.engine.build import how_of, load_model
+        from difftool.engine.sample import draw
+        from difftool.plugin.blame import blamed
 
-    done: list[Batch] = []
-    with show, blamed(installed().registry, choice.sampler, "sampling"):
-        model = load_model(file, device)
-        how = how_of(choice.sampler, choice.settings)
-        words = {
-            "sampler": json.dumps(choice.table),
+        model = load_model(known, device)
+        how = how_of(known.sampler, known.sample)
+        output.words = {
+            "sampler": json.dumps(known.registry.dump(known.sampler)),
             "steps": len(how.times(model.schedule)) - 1,
-            "spacing": choice.settings.spacing or "the sampler's own",
-            "clip": choice.settings.clip,
+            "spacing": known.sample.spacing or "the sampler's own",
+            "clip": known.sample.clip,
             "weights": model.digest,
             "model": model.recipe["name"],
         }
         show.progress("sampling", 0, 1)
-        try:
-            for part in draw(
+        with blamed(known.registry, known.sampler, "sampling"), blamed(known.registry, known.backbone, "sampling"):
+            parts = draw(
                 model,
                 wanted,
                 how,
-                batch=batch or choice.settings.batch,
+                batch=batch or known.sample.batch,
                 exact=exact,
                 frames=max(strip, 24 if gif else 0),
                 watch=lambda at, of: show.progress("sampling", at, of),
-            ):
-                target.write(part.seeds, part.pixels, words)
-                done.append(part)
-        except KeyboardInterrupt:
-            raise target.interrupted() from None
-        target.finish(done, words, strip, gif)
-    for path in target.sheets:
-        show.line(f"{'look at':>10}  {path.absolute()}")
-    print(target.folder.absolute())
+            )
+            try:
+                for part in parts:
+                    output.take(part)
+            except KeyboardInterrupt:
+                raise output.interrupted() from None
+        output.finish(strip, gif)
+    for sheet in output.sheets:
+        show.line(f"{'look at':>10}  {sheet.absolute()}")
+    print(output.folder.absolute())
 
 
 def seeds_of(text: str | None, count: int | None) -> list[int] | None:
@@ -133,7 +135,7 @@ def _weights(source: str, runs: Path, raw: bool) -> tuple[Path, str]:
         raise InputError(f"there is no file {path.absolute()}")
     run = find_run(source, runs)
     steps = checkpoint_steps(run)
-    chosen = run.checkpoint(steps[0]) / "model.safetensors" if raw and steps else run.weights
+    chosen = run.checkpoint(steps[0] if steps else 0) / "model.safetensors" if raw else run.weights
     if not chosen.is_file():
         raise CheckpointError(
             f"{run.name} has no weights yet", where=str(run.root.absolute()), do=f"difftool runs show {run.root}"
@@ -141,31 +143,21 @@ def _weights(source: str, runs: Path, raw: bool) -> tuple[Path, str]:
     return chosen, run.name
 
 
-@dataclass(frozen=True)
-class _Choice:
+def _asked(known: Described, sampler: str | None, steps: int | None, sets: Sequence[str]) -> Described:
     """The sampler and settings for this call: the recipe's, with what was asked for on top."""
-
-    sampler: Any
-    settings: Sample
-    table: dict[str, Any]
-
-
-def _choice(file: Sealed, sampler: str | None, steps: int | None, sets: Sequence[str]) -> _Choice:
     from difftool.errors import InputError, RecipeError
-    from difftool.plugin.loader import installed
-    from difftool.recipe.explain import Places
+    from difftool.recipe.explain import Places, Problem
     from difftool.recipe.load import Maker
     from difftool.recipe.model import Sample
     from difftool.recipe.overlay import mark, options, overlay
 
-    recipe = json.loads(file.words["recipe"])
-    table = {"sampler": recipe["sampler"], "sample": recipe.get("sample", {})}
+    table = {"sampler": known.recipe["sampler"], "sample": known.recipe["sample"]}
     asked: list[tuple[str, dict[str, Any]]] = []
     if sampler is not None:
         asked.append((f"--sampler {sampler}", {"sampler": {"name": sampler}}))
     if steps is not None:
         asked.append((f"--steps {steps}", {"sample": {"steps": steps}}))
-    places = Places(file.label)
+    places = Places(known.file.label)
     for text, over in [*asked, *options(list(sets))]:
         section = next(iter(over))
         if section not in table:
@@ -175,15 +167,17 @@ def _choice(file: Sealed, sampler: str | None, steps: int | None, sets: Sequence
             )
         table = overlay(table, over)
         mark(places, over, text)
-    maker = Maker(installed().registry, Path())
+    maker = Maker(known.registry, Path())
     made = maker.component("sampler", table["sampler"], ("sampler",))
-    settings = maker.part(Sample, table["sample"], ("sample",))
-    T = recipe["schedule"].get("T")
-    if settings and settings.steps and T and settings.steps > T:
-        maker._wrong(("sample", "steps"), f"at most one step a level: {T}, got {settings.steps}")
-    if maker.problems:
-        raise RecipeError([places.say(problem) for problem in maker.problems])
-    return _Choice(made, settings, maker.registry.dump(made))
+    settings: Sample | None = maker.part(Sample, table["sample"], ("sample",))
+    problems = list(maker.problems)
+    if settings and settings.steps and settings.steps > known.schedule.T:
+        problems.append(
+            Problem(("sample", "steps"), f"at most one step a level: {known.schedule.T}, got {settings.steps}")
+        )
+    if problems or settings is None:
+        raise RecipeError([places.say(problem) for problem in problems])
+    return replace(known, sampler=made, sample=settings)
 
 
 def _new_folder(label: str) -> Path:
@@ -197,18 +191,20 @@ def _new_folder(label: str) -> Path:
     return folder
 
 
-class _Target:
+class _Output:
     """The folder that pictures go to; nothing in it is overwritten unasked."""
 
     def __init__(self, folder: Path, seeds: list[int], strip: bool, gif: Path | None, overwrite: bool) -> None:
         from difftool.errors import InputError
 
         self.folder = folder
-        self.pictures = [self.picture(seed) for seed in seeds]
+        self.words: dict[str, Any] = {}
+        self.asked, self.written = len(seeds), 0
+        self.shown: list[Batch] = []  # the first pictures, for the sheets
         self.sheets = [folder / "grid.png", *([folder / "strip.png"] if strip else []), *([gif] if gif else [])]
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder.absolute()} is a file", do="name a folder with -o")
-        there = [path for path in [*self.pictures, *self.sheets] if path.exists()]
+        there = [path for path in [*map(self.picture, seeds), *self.sheets] if path.exists()]
         if there and not overwrite:
             raise InputError(
                 f"{there[0].absolute()} is already there" + (f", and {len(there) - 1} more" if there[1:] else ""),
@@ -219,40 +215,38 @@ class _Target:
         """The file of one seed."""
         return self.folder / f"seed-{seed:08d}.png"
 
-    def write(self, seeds: list[int], pixels: Any, words: dict[str, Any]) -> None:
-        """A finished batch, at once: Ctrl-C keeps what is done."""
+    def take(self, part: Batch) -> None:
+        """Writes a finished batch at once: Ctrl-C keeps what is done."""
         from difftool.engine.pictures import png
 
-        for seed, picture in zip(seeds, pixels, strict=True):
-            self._put(self.picture(seed), png(picture, {"seed": seed, **words}))
+        for seed, picture in zip(part.seeds, part.pixels, strict=True):
+            self._put(self.picture(seed), png(picture, {"seed": seed, **self.words}))
+            self.written += 1
+        if sum(len(each.seeds) for each in self.shown) < ON_A_SHEET:
+            self.shown.append(part)
 
     def interrupted(self) -> Stopped:
         """What Ctrl-C leaves."""
         from difftool.errors import Stopped
 
-        done = sum(path.exists() for path in self.pictures)
-        kept = f"{done} pictures in {self.folder.absolute()}" if done else ""
-        return Stopped(f"interrupted after {done} of {len(self.pictures)} pictures", interrupted=True, saved=kept)
+        kept = f"{self.written} pictures in {self.folder.absolute()}" if self.written else ""
+        return Stopped(f"interrupted after {self.written} of {self.asked} pictures", interrupted=True, saved=kept)
 
-    def finish(self, parts: list[Any], words: dict[str, Any], strip: int, gif: Path | None) -> None:
-        """The sheets of all pictures: grid, film strip, animation."""
+    def finish(self, strip: int, gif: Path | None) -> None:
+        """The sheets of the first pictures: grid, film strip, animation."""
         import torch
 
         from difftool.engine import pictures
 
-        seeds = [seed for part in parts for seed in part.seeds]
-        words = {"seeds": ",".join(map(str, seeds)) if len(seeds) <= 64 else f"{len(seeds)} seeds", **words}
-        shown = torch.cat([part.pixels for part in parts])[:256]
+        seeds = [seed for part in self.shown for seed in part.seeds][:ON_A_SHEET]
+        words = {"seeds": ",".join(map(str, seeds)), **self.words}
+        shown = torch.cat([part.pixels for part in self.shown])[:ON_A_SHEET]
         self._put(self.folder / "grid.png", pictures.grid(shown, words))
-        if not (strip or gif):
-            return
-        frames = [torch.cat(each) for each in zip(*(part.frames for part in parts), strict=True)]
+        frames = [torch.cat(each) for each in zip(*(part.frames for part in self.shown), strict=True)]
         if strip:
-            chosen = [frames[round(k * (len(frames) - 1) / max(1, strip - 1))] for k in range(strip)]
-            rows = torch.stack([frame[:8] for frame in chosen], 1).flatten(0, 1)
-            self._put(self.folder / "strip.png", pictures.grid(rows, words, columns=len(chosen)))
+            self._put(self.folder / "strip.png", pictures.strip(frames, strip, words))
         if gif:
-            self._put(gif, pictures.gif([frame[:64] for frame in frames]))
+            self._put(gif, pictures.gif([frame[:ON_A_SHEET] for frame in frames]))
 
     @staticmethod
     def _put(path: Path, data: bytes) -> None:

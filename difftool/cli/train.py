@@ -43,31 +43,29 @@ def train(
     from difftool.engine.sealed import open_model_file
     from difftool.plugin.loader import installed
     from difftool.recipe.load import load
-    from difftool.run.layout import check_name
+    from difftool.run.layout import check_free
 
     if name is not None:
-        check_name(name)
+        check_free(runs, name)
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
     start_from = open_model_file(weights) if weights else None
-    show = display(ui)
-    show.busy("loading torch")
-    from difftool.engine.device import pick
+    with display(ui) as show:
+        show.busy("loading torch")
+        from difftool.engine.device import pick
+        from difftool.engine.start import start
 
-    if profile == "auto":
-        profile = pick(loaded.recipe("none")[0].train.device).type
-    chosen, told = loaded.recipe(profile)
-    for line in told:
-        show.say(line)
-    if dry_run:
-        show.quiet()
-        _say_plan(chosen, registry)
-        return
-    from difftool.engine.start import start
-
-    with show:
+        if profile == "auto":
+            profile = pick(loaded.wished_device).type
+        chosen, told = loaded.recipe(profile)
+        for line in told:
+            show.say(line)
+        if dry_run:
+            show.quiet()
+            _say_plan(chosen, registry)
+            return
         run = start(chosen, registry, runs, show, name=name, weights=start_from, argv=sys.argv)
-    show.finish(run.root, runs)
+    show.finish(run.root)
 
 
 def _say_plan(recipe: Recipe, registry: Registry) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,6 @@ class Model:
     recipe: Mapping[str, Any]  # resolved, as plain values
     how: How  # what the recipe says about sampling
     hears: str = "level"
-    precision: str = "float32"
     digest: str = ""  # sha256 of the file the weights came from
 
     @property
@@ -54,7 +52,7 @@ class Model:
 
     def denoiser(self, *, clip: bool = True) -> NetDenoiser:
         """The one thing a sampler may know of this model."""
-        return NetDenoiser(self.net, self.schedule, self.target, self.hears, clip, self.precision)
+        return NetDenoiser(self.net, self.schedule, self.target, self.hears, clip)
 
     def walk(self, seeds: Sequence[int], how: How | None = None) -> Iterator[Step]:
         """The stream of Steps for one batch of seeds."""
@@ -67,8 +65,3 @@ class Model:
         seeds = list(seeds)
         parts = [last(self.walk(seeds[i : i + batch], how)).x for i in range(0, len(seeds), batch)]
         return to_bytes(torch.cat(parts)) if parts else torch.empty(0, *self.shape[1:], self.shape[0]).byte()
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers were trained."""
-        return sum(math.prod(p.shape) for p in self.net.parameters())

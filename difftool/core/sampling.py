@@ -15,7 +15,7 @@ from torch import Tensor
 
 from difftool.core.randomness import Stream, normal
 from difftool.core.schedule import Schedule
-from difftool.core.types import Denoiser, Draw, Prediction, Step
+from difftool.core.types import Denoiser, Draw, Step
 from difftool.errors import InputError
 
 Spacing = Literal["uniform", "quadratic", "logsnr", "karras"]
@@ -81,17 +81,6 @@ class SeededNoise:
         drawn = normal(self.seeds, Stream.SAMPLE, self.count, self.slots, self.shape)
         self.count += 1
         return drawn
-
-
-class Counted:
-    """A denoiser that knows how often it was asked: the honest price of a sampler."""
-
-    def __init__(self, denoiser: Denoiser) -> None:
-        self.inner, self.schedule, self.calls = denoiser, denoiser.schedule, 0
-
-    def __call__(self, x: Tensor, t: float) -> Prediction:
-        self.calls += 1
-        return self.inner(x, t)
 
 
 @torch.no_grad()

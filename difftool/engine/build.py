@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,17 +21,15 @@ from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise, coefficients
 from difftool.core.types import Images
 from difftool.engine import device as devices
+from difftool.engine.described import Described
 from difftool.engine.feed import Feed
 from difftool.engine.loop import gradients
-from difftool.engine.sealed import Sealed
 from difftool.engine.weights import load_into, tensors_of
 from difftool.errors import InputError, PluginError
 from difftool.plugin.blame import blamed
-from difftool.plugin.component import Backbone, Component, Sampler, Strict
-from difftool.plugin.loader import installed
+from difftool.plugin.component import Component, Sampler, Strict
 from difftool.plugin.registry import BUILTIN, Registry
 from difftool.recipe.check import spec_of
-from difftool.recipe.load import Maker
 from difftool.recipe.model import Preview, Recipe, Sample
 from difftool.recipe.write import Table, plain
 
@@ -89,13 +87,14 @@ def workshop(recipe: Recipe, registry: Registry) -> Workshop:
         raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
     net = network(recipe, registry, recipe.data.shape).to(device)
     feed = Feed(images, recipe, registry, device)
-    rehearse(net, feed, recipe, registry, schedule, device)
+    # On a copy: running averages inside a network must not know that it was tried.
+    trial = copy.deepcopy(net)
+    rehearse(trial, feed, recipe, registry, schedule, device)
     precision: str = recipe.train.precision
     if precision == "auto":
         precision = devices.faster_precision(
-            lambda each: gradients(net, feed, recipe, schedule, device, each, 1), device, rounds=2
+            lambda each: gradients(trial, feed, recipe, schedule, device, each, 1), device, rounds=2
         )
-        net.zero_grad(set_to_none=True)
         recipe = replace(recipe, train=recipe.train.model_copy(update={"precision": precision}))
     notes = [warning] if warning else []
     return Workshop(recipe, registry, device, precision, schedule, images, fingerprint(images), net, notes)
@@ -154,7 +153,7 @@ def how_of(sampler: Sampler, sample: Sample, preview: Preview | None = None) -> 
     )
 
 
-def model_of(shop: Workshop, net: nn.Module, how: How | None = None) -> Model:
+def model_of(shop: Workshop, net: nn.Module, how: How) -> Model:
     """The network with everything needed to use it."""
     recipe = shop.recipe
     return Model(
@@ -163,7 +162,7 @@ def model_of(shop: Workshop, net: nn.Module, how: How | None = None) -> Model:
         target=recipe.predict,
         shape=recipe.data.shape,
         recipe=shop.table,
-        how=how or how_of(recipe.sampler, recipe.sample),
+        how=how,
         hears=recipe.backbone.hears,
     )
 
@@ -198,41 +197,21 @@ def _components(value: object) -> Iterator[Component]:
             yield from _components(inner)
 
 
-def load_model(file: Sealed, device: str = "auto") -> Model:
+def load_model(known: Described, device: str = "auto") -> Model:
     """What a weights file holds, ready to be sampled. The data set is not needed."""
-    words, path = file.words, file.label
-    registry = installed().registry
-    try:
-        table, shape = json.loads(words["recipe"]), tuple(json.loads(words["shape"]))
-    except (KeyError, ValueError):
-        raise InputError(f"{path} does not hold the recipe it was trained with") from None
-    maker = Maker(registry, Path(path).absolute().parent)
-    parts = {
-        key: maker.component(kind, table.get(key), (key,))
-        for key, kind in (("predict", "target"), ("schedule", "schedule"), ("backbone", "backbone"), ("loss", "loss"))
-    }
-    sampler = maker.component("sampler", table.get("sampler"), ("sampler",))
-    sample = maker.part(Sample, table.get("sample", {}), ("sample",))
-    if maker.problems:
-        made_with = json.loads(words.get("versions", "{}"))
-        raise InputError(
-            f"{path} cannot be used here: {'; '.join(problem.text for problem in maker.problems)}",
-            why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
-        )
-    backbone: Backbone = parts["backbone"]
     where = devices.pick(device)
-    with blamed(registry, parts["schedule"], "building its tables"):
-        schedule = parts["schedule"].build()
-    with blamed(registry, backbone, "building the network"), torch.random.fork_rng(devices=[]):
-        net = backbone.build(spec_of(shape, schedule.T, parts["loss"].outputs))
-    load_into(net, tensors_of(file), path)
+    with blamed(known.registry, known.schedule, "building its tables"):
+        schedule = known.schedule.build()
+    with blamed(known.registry, known.backbone, "building the network"), torch.random.fork_rng(devices=[]):
+        net = known.backbone.build(spec_of(known.shape, schedule.T, known.loss.outputs))
+    load_into(net, tensors_of(known.file), known.file.label)
     return Model(
         net=net.to(where).eval().requires_grad_(False),
         schedule=schedule,
-        target=parts["predict"],
-        shape=shape,
-        recipe=table,
-        how=how_of(sampler, sample),
-        hears=backbone.hears,
-        digest=file.digest,
+        target=known.target,
+        shape=known.shape,
+        recipe=known.recipe,
+        how=how_of(known.sampler, known.sample),
+        hears=known.backbone.hears,
+        digest=known.file.digest,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 
-from difftool.errors import MachineError
+from difftool.errors import InputError, MachineError
 
 FASTER = 0.9
 """bf16 must need less than this share of float32's time to be worth its coarser numbers."""
@@ -21,6 +22,8 @@ def pick(wish: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wish):
+        raise InputError(f"{wish!r} is no device; there are auto, cpu, cuda, cuda:1, mps")
     device = torch.device(wish)
     if device.type == "cuda":
         if not torch.cuda.is_available():

@@ -15,6 +15,7 @@ from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise
 from difftool.engine.ema import EMA
 from difftool.engine.feed import Feed
+from difftool.plugin.blame import blamed
 from difftool.recipe.model import Optim, Recipe
 
 
@@ -97,14 +98,17 @@ def gradients(
     for part, (x0, slots) in enumerate(feed(step)):
         # Dropout alone uses torch's own generator, which on the CPU hears only 32 bits of a seed: mix them first.
         torch.manual_seed(int(integers(recipe.seed, Stream.DROPOUT, step, [part], 1)))
-        t = recipe.loss.levels(uniform(recipe.seed, Stream.LEVELS, step, slots), schedule).double()
+        with blamed(feed.registry, recipe.loss, "placing noise levels"):
+            t = recipe.loss.levels(uniform(recipe.seed, Stream.LEVELS, step, slots), schedule).double()
         eps = normal(recipe.seed, Stream.NOISE, step, slots.to(device), x0.shape[1:])
         scaled, noised = add_noise(x0, eps, t, recipe.predict, schedule, {})
         told = heard(recipe.backbone.hears, schedule, t).float().to(device, non_blocking=True)
-        with autocast(device, precision):
+        with blamed(feed.registry, recipe.backbone, "running the network"), autocast(device, precision):
             output = net(scaled, told, noised.cond)
-        losses = recipe.loss(output.float(), noised)  # [B]
-        (losses.sum() / recipe.train.batch).backward()
+        with blamed(feed.registry, recipe.loss, "comparing"):
+            losses = recipe.loss(output.float(), noised)  # [B]
+        with blamed(feed.registry, recipe.backbone, "computing the gradient"):
+            (losses.sum() / recipe.train.batch).backward()
         quarter = (t * 4 / schedule.T).ceil().clamp(1, 4).long().sub(1).to(device, non_blocking=True)
         loss_sum.index_add_(0, quarter, losses.detach())
         loss_count.index_add_(0, quarter, torch.ones_like(losses))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from einops import rearrange
 from PIL import Image, PngImagePlugin
 from torch import Tensor
@@ -36,6 +37,12 @@ def sheet(pixels: Tensor, columns: int | None = None) -> np.ndarray[tuple[int, .
     cells[:n, :-GAP, :-GAP] = big
     whole = rearrange(cells, "(r k) h w c -> (r h) (k w) c", r=rows)
     return np.pad(whole, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def strip(frames: Sequence[Tensor], count: int, words: Mapping[str, object], rows: int = 8) -> bytes:
+    """A row for each of the first pictures, `count` frames from noise to picture."""
+    chosen = [frames[round(k * (len(frames) - 1) / max(1, count - 1))] for k in range(count)]
+    return grid(torch.stack([frame[:rows] for frame in chosen], 1).flatten(0, 1), words, columns=count)
 
 
 def gif(frames: Sequence[Tensor], seconds: float = 4.0) -> bytes:

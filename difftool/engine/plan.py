@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from difftool.core.target import add_noise
 from difftool.engine.build import network, schedule_of
-from difftool.errors import DiskError
+from difftool.errors import DiskError, PluginError
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
 
@@ -46,7 +46,10 @@ def plan(recipe: Recipe, registry: Registry) -> Plan:
     schedule, warning = schedule_of(recipe, registry)
     try:
         net = network(recipe, registry, recipe.data.shape, "meta")
-    except NotImplementedError:  # a plugin's network that computes with numbers while it is built
+    except (
+        PluginError,
+        RuntimeError,
+    ):  # a network that computes with numbers while it is built; it may be right with real ones
         net = network(recipe, registry, recipe.data.shape)
     counted = list(net.parameters())
     return Plan(

@@ -79,9 +79,9 @@ def _split(raw: bytes, label: str) -> tuple[dict[str, Any], bytes]:
         raise InputError(f"{label} is not a safetensors file, or its beginning is damaged")
     try:
         header: dict[str, Any] = json.loads(raw[8 : 8 + length])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{label} is not a safetensors file, or its beginning is damaged") from None
-    words = header.get("__metadata__", {})
+    words = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     if not isinstance(words, dict) or "difftool" not in words:
         raise InputError(
             f"{label} was not written by difftool", why="it does not say which network its numbers belong to"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from typing import Any
@@ -17,7 +18,7 @@ from difftool.engine.loop import State, Tick, train
 from difftool.engine.meter import Meter
 from difftool.engine.stopping import StopAsked
 from difftool.engine.watch import Watcher
-from difftool.errors import DifftoolError, NonFiniteError, Stopped
+from difftool.errors import NonFiniteError, Stopped, exit_code_of
 from difftool.plugin.blame import blamed
 from difftool.plugin.component import SinkWriter
 from difftool.plugin.loader import installed
@@ -36,12 +37,12 @@ class Session:
         self.first = state.step
         self.feed = Feed(shop.images, shop.recipe, shop.registry, shop.device)
         self.info = RunInfo(str(run.root.absolute()), run.name, shop.table, self.recipe.seed, str(shop.device))
-        self.saved, self.saved_step = "", -1
+        self.saved = f"step {self.first} in {run.checkpoint(self.first).absolute()}" if self.first else ""
+        self.saved_step = self.first or -1
         self.sinks: list[SinkWriter] = []
 
     def go(self, changes: dict[str, Any] | None = None) -> None:
         """Trains to the end; whatever ends it is written down before it is raised."""
-        checkpoint.sweep(self.run)
         self.writer = RunWriter(self.run)
         self.observers = Observers(installed().plugins, self.say)
         total = self.recipe.train.steps
@@ -178,8 +179,9 @@ class Session:
         self.watcher.say(text)
 
     def _end(self, error: BaseException | None) -> None:
-        state = "done" if error is None else "stopped" if isinstance(error, Stopped) else "failed"
-        code = 0 if error is None else error.exit_code if isinstance(error, DifftoolError) else 1
+        stopped = isinstance(error, Stopped | KeyboardInterrupt)
+        state = "done" if error is None else "stopped" if stopped else "failed"
+        code = exit_code_of(error) if error else 0
         if state == "failed":
             self._log_traceback()
             self.event("log", level="error", message=str(error) or type(error).__name__)
@@ -194,5 +196,5 @@ class Session:
         self.writer.close()
 
     def _log_traceback(self) -> None:
-        with self.run.log.open("a") as log:
+        with contextlib.suppress(OSError), self.run.log.open("a") as log:  # the disk may be what failed
             log.write(traceback.format_exc())

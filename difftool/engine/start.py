@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 import sys
@@ -18,22 +19,21 @@ from difftool.engine.device import describe
 from difftool.engine.ema import EMA
 from difftool.engine.loop import State, optimizer_for
 from difftool.engine.plan import need_disk, plan, size
+from difftool.engine.resume import Ahead
+from difftool.engine.saved import sweep
 from difftool.engine.sealed import Sealed
 from difftool.engine.session import Session
 from difftool.engine.watch import Watcher
 from difftool.engine.weights import load_into, tensors_of
 from difftool.errors import InputError
+from difftool.plugin.loader import installed
 from difftool.plugin.registry import Registry
-from difftool.recipe.load import prepare
 from difftool.recipe.model import Recipe
-from difftool.recipe.source import read
-from difftool.recipe.write import changes, differences, plain, toml
-from difftool.run.layout import RunDir, check_name, new_name
+from difftool.recipe.write import Table, differences, toml
+from difftool.run.layout import RunDir, check_free, new_name
 from difftool.run.lock import RunLock
-from difftool.run.writer import create_run, replace_file
-
-FREE = ("train.steps", "sample", "preview", "log", "checkpoint")
-"""What may change on resume without asking: nothing here touches the mathematics of the steps to come."""
+from difftool.run.reader import summary
+from difftool.run.writer import RunWriter, create_run, replace_file
 
 
 def start(
@@ -48,18 +48,13 @@ def start(
 ) -> RunDir:
     """A new run in its own folder, trained to the end."""
     if name is not None:
-        check_name(name)
-        if (runs / name).exists():
-            raise InputError(
-                f"there is already a run called {name}",
-                where=str((runs / name).absolute()),
-                do=f"difftool resume {runs / name}, or choose another --name",
-            )
+        check_free(runs, name)
     ahead = plan(recipe, registry)
     need_disk(runs, ahead.disk(recipe.checkpoint.keep))
     shop = workshop(recipe, registry)
     if weights is not None:
         load_into(shop.net, tensors_of(weights), weights.label)
+        shop.notes.extend(_otherwise_trained(weights, shop.table))
     state = fresh(shop)
     root = runs / (name or new_name(recipe.name, datetime.now(), secrets.token_hex(2)))
     run = create_run(root, provenance(shop, ahead.parameters, argv, weights), toml(shop.table))
@@ -69,41 +64,42 @@ def start(
     return run
 
 
-def resume(
-    run: RunDir, registry: Registry, watcher: Watcher, *, sets: Sequence[str] = (), allow: Sequence[str] = ()
-) -> bool:
-    """Goes on from the newest good checkpoint; the caller holds the lock. False if there was nothing left to do."""
-    folder, saved, passed = checkpoint.newest(run)
-    for reason in passed:
-        watcher.say(reason + "; using the one before")
-    recipe, _ = prepare(read(str(run.recipe)), registry, sets=list(sets), profile="none").recipe("none")
-    changed = changes(saved["recipe"], plain(recipe, registry))
-    refused = [key for key in changed if not _within(key, [*FREE, *allow])]
-    if refused:
-        shown = "; ".join(f"{key}: {changed[key][0]} -> {changed[key][1]}" for key in refused[:6])
-        raise InputError(
-            f"this would change the run: {shown}",
-            why="the steps so far were trained otherwise",
-            do="to do it all the same: " + " ".join(f"--allow-change {key}" for key in refused[:6]),
-        )
-    if saved["step"] >= recipe.train.steps:
-        return False
-    ahead = plan(recipe, registry)
-    need_disk(run.root, ahead.disk(1))
+def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> None:
+    """Goes on from the checkpoint that was found good; the caller holds the lock."""
+    for note in ahead.notes:
+        watcher.say(note)
+    if ahead.complete:
+        settle(run, ahead)
+        return
+    recipe = ahead.recipe
+    figures = plan(recipe, registry)
+    need_disk(run.root, figures.disk(1))
     shop = workshop(recipe, registry)
-    if shop.fingerprint != saved["data"] and not _within("data", allow):
+    if shop.fingerprint != ahead.data and not ahead.other_data:
         raise InputError(
             "the data set is not the one this run was trained on",
-            why=f"fingerprint {shop.fingerprint}, it was {saved['data']}",
+            why=f"fingerprint {shop.fingerprint}, it was {ahead.data}",
             do="to go on with it all the same: --allow-change data",
         )
     state = fresh(shop)
-    checkpoint.recover(folder, state, shop.device)
-    if changed:
+    checkpoint.recover(ahead.folder, ahead.step, state, shop.device)
+    sweep(run, ahead.step)
+    if ahead.changed:
         replace_file(run.recipe, toml(shop.table).encode())
-    facts = facts_of(shop, run, ahead.parameters, ahead.terminal, ahead.disk(1))
-    go(run, shop, state, watcher, facts, {key: list(pair) for key, pair in changed.items()})
-    return True
+    facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(1))
+    go(run, shop, state, watcher, facts, {key: list(pair) for key, pair in ahead.changed.items()})
+
+
+def settle(run: RunDir, ahead: Ahead) -> None:
+    """A complete run whose trainer was killed at the very end: its weights and its state are put right."""
+    checkpoint.renew_weights(run, ahead.folder)
+    if summary(run)["state"] != "done":
+        writer = RunWriter(run)
+        total = ahead.recipe.train.steps
+        writer.event("start", attempt=writer.attempt, from_step=ahead.step, total=total, versions={}, changes={})
+        writer.event("end", state="done", exit=0, step=ahead.step)
+        writer.status(force=True, state="done", step=ahead.step, total=total, exit=0)
+        writer.close()
 
 
 def go(
@@ -128,9 +124,14 @@ def fresh(shop: Workshop) -> State:
     return State(shop.net, ema, optimizer_for(shop.net, shop.recipe.optim))
 
 
-def _within(key: str, allowed: Sequence[str]) -> bool:
-    """`optim` allows optim.lr; `optim.lr` allows itself."""
-    return any(key == each or key.startswith(each + ".") for each in allowed)
+def _otherwise_trained(weights: Sealed, table: Table) -> list[str]:
+    """What the given weights learned differently: allowed, but worth knowing."""
+    theirs = json.loads(weights.words.get("recipe", "{}"))
+    return [
+        f"the weights were trained with {key} = {theirs.get(key)}, this recipe has {table[key]}"
+        for key in ("predict", "schedule")
+        if theirs.get(key) != table[key]
+    ]
 
 
 def facts_of(shop: Workshop, run: RunDir, parameters: int, terminal: float, disk: int) -> dict[str, str]:
@@ -166,7 +167,8 @@ def provenance(shop: Workshop, parameters: int, argv: Sequence[str], weights: Se
         "argv": list(argv),
         "git": _commit(),
         "data": {"pictures": len(shop.images), "fingerprint": shop.fingerprint},
-        "from": str(Path(weights.label).absolute()) if weights else None,
+        "from": {"path": str(Path(weights.label).absolute()), "sha256": weights.digest} if weights else None,
+        "observers": [plugin.source.id for plugin in installed().plugins if plugin.observers] or None,
         "differs": differences(shop.recipe, shop.registry),
     }
     return {key: value for key, value in info.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Being asked to stop: the first signal finishes the step and saves, the second ends at once."""
+"""Being asked to stop: a signal finishes the step and saves; a second Ctrl-C ends at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class StopAsked:
             signal.signal(number, handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        # A handler only sets a flag: no files, no printing.
-        if self.signal is not None:
-            os._exit(130 if number == signal.SIGINT else 75)
-        self.signal = number
+        # A handler only sets a flag: no files, no printing. Schedulers repeat SIGTERM and a closing terminal sends
+        # SIGHUP more than once, so only a person's second Ctrl-C means now.
+        if self.signal is not None and number == signal.SIGINT:
+            os._exit(130)
+        self.signal = self.signal or number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from difftool.errors import DifftoolError, MachineError, PluginError
+from difftool.errors import DifftoolError, MachineError, PluginError, out_of_memory
 from difftool.plugin.component import Component
 from difftool.plugin.registry import BUILTIN, Registry
 
@@ -18,11 +18,11 @@ def blamed(registry: Registry, part: Component, doing: str) -> Iterator[None]:
     except DifftoolError:
         raise
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, whose class would cost importing torch
+        if out_of_memory(error):
             raise MachineError(
                 f"out of memory while {doing}",
                 why=str(error).split("\n", maxsplit=1)[0],
-                do="a smaller train.batch, or a larger train.accumulate",
+                do="a smaller train.batch or a larger train.accumulate; when sampling, a smaller --batch",
             ) from error
         offer = registry.offer(type(part))
         if offer.owner == BUILTIN:

@@ -55,7 +55,7 @@ def _fit(value: Any, wanted: Any) -> Any:
             if fitted is not value:
                 return fitted
         return value
-    if wanted is Path and isinstance(value, str):
+    if wanted is Path and isinstance(value, str) and value:
         return Path(value)
     if wanted is int and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return int(value)
@@ -108,8 +108,8 @@ class Backbone(Component):
 class Loss(Component):
     """How wrong the network is, and at which levels it is asked."""
 
-    outputs: ClassVar[Literal[1, 2]] = 1
-    """2 doubles the network's output channels"""
+    outputs: ClassVar[int] = 1
+    """how many pictures' worth of channels the network answers; a denoiser reads the first"""
 
     def levels(self, u: Tensor, schedule: Schedule) -> Tensor:
         """Places u in [0, 1) on the levels: uniform over 1..T unless a loss knows better; fractional is allowed."""

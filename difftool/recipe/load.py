@@ -167,6 +167,11 @@ class Loaded:
             raise RecipeError([places.say(problem) for problem in problems])
         return made, told
 
+    @property
+    def wished_device(self) -> str:
+        """`train.device` of the plain recipe: what `--profile auto` goes by."""
+        return self.recipe("none")[0].train.device
+
 
 def load(
     text: str, registry: Registry, *, sets: list[str] | None = None, data: str | None = None, profile: str = "auto"

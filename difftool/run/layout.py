@@ -191,3 +191,14 @@ def _nearest(text: str, names: list[str]) -> list[str]:
         return max(SequenceMatcher(None, text, end).ratio() for end in (name, name[: len(text)]))
 
     return [name for name in sorted(names, key=likeness, reverse=True) if likeness(name) >= 0.6][:3]
+
+
+def check_free(runs: Path, name: str) -> None:
+    """Refuses a name that is not one, or is taken: nothing a run left is ever written over."""
+    check_name(name)
+    if (runs / name).exists():
+        raise InputError(
+            f"there is already a run called {name}",
+            where=str((runs / name).absolute()),
+            do=f"difftool resume {runs / name}, or choose another --name",
+        )

@@ -125,7 +125,7 @@ def _busy(run: RunDir) -> BusyError:
         f"run {run.name} is already being trained",
         where=str(run.root.absolute()),
         why=who + since,
-        do=f"watch it: `difftool tui {run.name}`; or stop it: `difftool runs stop {run.name}`",
+        do=f"wait, or stop it with Ctrl-C where it runs or kill {owner.get('pid', 'PID')}: it saves first",
     )
 
 

@@ -203,8 +203,11 @@ def answers(tmp_path_factory):
         "sampler": {"name": "ddpm"},
         "sample": {"count": 4},
         "schedule": {"name": "linear", "T": 1000},
+        "predict": {"name": "eps"},
+        "backbone": {"name": "mlp"},
+        "loss": {"name": "l2"},
     }
-    words = {"difftool": "1", "kind": "model", "recipe": json.dumps(recipe), "shape": "[3, 8, 8]"}
+    words = {"difftool": "1", "kind": "model", "recipe": json.dumps(recipe), "shape": "[3, 8, 8]", "versions": "{}"}
     header = json.dumps({"__metadata__": words | {"seal": seal({"__metadata__": words}, b"")}}).encode()
     (folder / "good.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
     done = subprocess.run(

@@ -17,7 +17,6 @@ from difftool.core.denoiser import NetDenoiser
 from difftool.core.model import How, Model
 from difftool.core.randomness import Stream, normal
 from difftool.core.sampling import (
-    Counted,
     SeededNoise,
     Spacing,
     from_bytes,
@@ -126,16 +125,6 @@ def test_last_shows_every_step_and_keeps_the_last():
         last(iter([]))
 
 
-def test_counted_counts_every_question_and_changes_nothing():
-    linear = Linear(T=10, scale=True).build()
-    counted = Counted(Gaussian(linear, 0.3, 0.5))
-    assert counted.schedule is linear
-    final = last(walk(DDIM(), counted, spaced(linear, 7, "uniform"), counting_draw()))
-    assert counted.calls == 7
-    plain = last(walk(DDIM(), counted.inner, spaced(linear, 7, "uniform"), counting_draw()))
-    assert torch.equal(final.x, plain.x)
-
-
 # ---- its noise
 
 
@@ -210,7 +199,6 @@ def test_a_model_gives_one_picture_a_seed_in_any_batch():
     m.net.heard.clear()
     m.sample([1], how=How(DDIM(), 3))
     assert m.net.heard == [19, pytest.approx(20 * 2 / 3 - 1), pytest.approx(20 / 3 - 1)]
-    assert m.parameters == 6
     assert m.denoiser(clip=False).clip is False
 
 

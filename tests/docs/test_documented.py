@@ -38,7 +38,7 @@ def test_a_hook_has_a_section_with_its_signature(hook):
     assert signature(hook, getattr(hookspecs, hook)) in section(hook)
 
 
-@pytest.mark.parametrize(("base", "name", "member"), OWN, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize(("base", "name", "member"), OWN, ids=[f"{base.__name__}.{name}" for base, name, _ in OWN])
 def test_a_method_of_a_base_has_its_signature_there(base, name, member):
     function = member.fget if isinstance(member, property) else member
     assert signature(name, function) in TEXT

@@ -11,7 +11,7 @@ import torch
 from difftool.core.randomness import Stream, uniform
 from difftool.core.schedule import Schedule
 from difftool.data.order import Order
-from difftool.engine.build import network, rehearse, schedule_of
+from difftool.engine.build import network, rehearse, schedule_of, workshop
 from difftool.engine.device import faster_precision
 from difftool.engine.ema import EMA, decay_at
 from difftool.engine.feed import Feed
@@ -333,14 +333,65 @@ def test_sizes_in_words():
     assert [size(n) for n in (10, 2048, 3 * 2**20, 5 * 2**30)] == ["10 bytes", "2.0 KiB", "3.0 MiB", "5.0 GiB"]
 
 
-def test_precision_is_chosen_by_measurement():
-    import time
+def test_precision_is_chosen_by_measurement(monkeypatch):
+    """On a clock of our own: what takes less of it wins, and only if it is clearly less."""
+    from difftool.engine import device
 
-    def work(slow):
-        return lambda precision: time.sleep(0.02 if precision == slow else 0.001)
+    now = [0.0]
+    monkeypatch.setattr(device.time, "perf_counter", lambda: now[0])
 
-    assert faster_precision(work("float32"), CPU, rounds=2) == "bf16"
-    assert faster_precision(work("bf16"), CPU, rounds=2) == "float32"
+    def work(cost):
+        def run(precision):
+            now[0] += cost[precision]
+
+        return run
+
+    assert faster_precision(work({"float32": 2.0, "bf16": 1.0}), CPU) == "bf16"
+    assert faster_precision(work({"float32": 1.0, "bf16": 2.0}), CPU) == "float32"
+    assert faster_precision(work({"float32": 1.0, "bf16": 0.95}), CPU) == "float32"
+
+
+def test_trying_the_network_out_leaves_it_as_it_was(make, registry, monkeypatch):
+    """Running averages inside a network must not know that it was rehearsed and measured."""
+    from difftool.builtin.mlp import MLP
+
+    plain = MLP.build
+
+    def with_norm(self, spec):
+        net = plain(self, spec)
+        net.register_module("norm", torch.nn.BatchNorm2d(3))
+        net.register_forward_pre_hook(lambda module, args: (module.norm(args[0]), *args[1:]))
+        return net
+
+    monkeypatch.setattr(MLP, "build", with_norm)
+    shop = workshop(make("train.precision=auto"), registry)
+    assert int(shop.net.norm.num_batches_tracked) == 0
+    assert shop.precision in ("float32", "bf16")
+    assert all(p.grad is None for p in shop.net.parameters())
+
+
+def test_a_network_that_computes_while_it_is_built_has_a_plan(make, registry, monkeypatch):
+    from difftool.builtin.mlp import MLP
+
+    plain = MLP.build
+
+    def computing(self, spec):
+        [rate.item() for rate in torch.linspace(0, 1, 3)]
+        return plain(self, spec)
+
+    before = plan(make(), registry).parameters
+    monkeypatch.setattr(MLP, "build", computing)
+    assert plan(make(), registry).parameters == before
+
+
+def test_out_of_memory_and_interruptions_have_their_codes():
+    from difftool.errors import exit_code_of
+
+    assert exit_code_of(torch.OutOfMemoryError("CUDA")) == 5
+    assert exit_code_of(MemoryError()) == 5
+    assert exit_code_of(KeyboardInterrupt()) == 130
+    assert exit_code_of(ValueError()) == 1
+    assert exit_code_of(InputError("x")) == 2
 
 
 def test_ticks_can_be_taken_one_by_one(parts):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from difftool.engine.resume import ahead
 from difftool.engine.start import resume, start
 from difftool.engine.watch import Watcher
 from difftool.plugin.loader import installed
@@ -90,7 +91,9 @@ def go_on(registry):
 
     def go(run, *sets, allow=(), watcher=None):
         with RunLock(run):
-            return resume(run, registry, watcher or Watcher(), sets=sets, allow=allow)
+            coming = ahead(run, registry, sets, allow)
+            resume(run, registry, watcher or Watcher(), coming)
+            return not coming.complete
 
     return go
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_run_says_what_it_does_and_leaves_what_the_docs_say(difftool, recipe_f
         assert words in done.stderr
     root = tmp_path / "runs" / "a"
     assert done.stdout.strip() == str(root)
-    assert f"difftool sample {os.path.join('runs', 'a')}" in done.stderr
+    assert f"difftool sample {Path('runs') / 'a'}" in done.stderr
     assert "\x1b" not in done.stderr
     left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert left == {

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from difftool.engine.saved import newest
 from difftool.engine.watch import Watcher
 from difftool.errors import CheckpointError, InputError, Stopped
 from difftool.run.reader import history
@@ -131,6 +132,10 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(train, go_on, 
     go_on(run, "train.steps=5", watcher=Listening())
     assert events(run, "start")[-1]["from_step"] == 2
     assert any("step-00000004" in line and f"{name}.safetensors" in line for line in said)
+    folder, state, passed = newest(run)  # the damaged one is gone: nothing stands in the way of the new ones
+    assert (folder, state["step"], passed) == (run.checkpoint(5), 5, [])
+    go_on(run, "train.steps=6", "checkpoint.keep=1")
+    assert newest(run)[1]["step"] == 6
 
 
 def test_no_good_checkpoint_is_an_error_and_never_a_new_start(train, go_on):
@@ -165,3 +170,40 @@ def test_fine_tuning_starts_from_the_given_weights(train, whole):
     assert all((before[name] - after[name]).abs().max() < 1e-9 for name in before)
     with pytest.raises(InputError, match="do not fit"):
         train("backbone.width=16", name="other", weights=given)
+
+
+def test_a_trainer_killed_at_the_very_end_is_put_right(train, go_on):
+    """Between the last checkpoint and model.safetensors, or before the last word."""
+    run = train("train.steps=2")
+    weights, state = run.weights.read_bytes(), json.loads(run.status.read_text())
+    run.weights.unlink()
+    run.status.write_text(json.dumps(state | {"state": "running"}))
+    assert go_on(run) is False
+    assert run.weights.read_bytes() == weights
+    assert json.loads(run.status.read_text())["state"] == "done"
+
+
+def test_repeated_hangups_and_terms_still_save(train):
+    class Hammered(Watcher):
+        def step(self, step):
+            if step == 2:
+                for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+                    signal.raise_signal(number)
+
+    with pytest.raises(Stopped) as stopped:
+        train(watcher=Hammered())
+    assert stopped.value.exit_code == 75
+    assert "step 2 " in stopped.value.saved
+
+
+def test_weights_trained_otherwise_are_told(train, whole):
+    from difftool.engine.sealed import open_model_file
+
+    said = []
+
+    class Listening(Watcher):
+        def say(self, text):
+            said.append(text)
+
+    train("train.steps=1", "predict=v", name="tuned", weights=open_model_file(whole.weights), watcher=Listening())
+    assert any("trained with predict = {'name': 'eps'}" in line for line in said)

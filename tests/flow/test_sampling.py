@@ -12,8 +12,10 @@ from PIL import Image
 import difftool
 from difftool.core.model import How
 from difftool.engine.build import load_model
+from difftool.engine.described import describe
 from difftool.engine.sample import draw, plan
 from difftool.engine.sealed import open_model_file
+from difftool.plugin.loader import installed
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,6 @@ def run(tmp_path_factory):
     """One trained run for the whole file."""
     from difftool.engine.start import start
     from difftool.engine.watch import Watcher
-    from difftool.plugin.loader import installed
     from difftool.recipe.load import prepare
     from difftool.recipe.source import parse
 
@@ -35,7 +36,11 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def model(run):
-    return load_model(open_model_file(run.weights), "cpu")
+    return opened(run.weights)
+
+
+def opened(path):
+    return load_model(describe(open_model_file(path), installed().registry), "cpu")
 
 
 def pixels(folder):
@@ -153,12 +158,10 @@ def test_raw_weights_differ_from_averaged_ones(run, difftool, tmp_path):
 @pytest.mark.parametrize("spacing", ["uniform", "quadratic", "logsnr", "karras"])
 @pytest.mark.parametrize("steps", [1, 2, 19, 20])
 def test_any_number_of_steps_with_any_spacing(model, spacing, steps):
-    from difftool.plugin.loader import installed
-
     registry = installed().registry
     for name in ("ddpm", "ddim", "direct"):
         how = How(registry.get("sampler", name)(), steps, spacing)
-        assert torch.isfinite(model.sample([0], how=how).float()).all()
+        assert all(torch.isfinite(step.x).all() and torch.isfinite(step.x0).all() for step in model.walk([0], how))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_every_byte_of_the_file_is_sealed(run, tmp_path):
     for position in itertools.chain(range(0, 200, 7), range(200, len(raw), len(raw) // 200)):
         path.write_bytes(raw[:position] + bytes([raw[position] ^ 0x10]) + raw[position + 1 :])
         with pytest.raises(InputError):
-            load_model(open_model_file(path), "cpu")
+            opened(path)
 
 
 def test_optimizer_and_foreign_files_say_what_they_are(run, difftool, tmp_path):
@@ -253,3 +256,46 @@ def test_ctrl_c_keeps_the_pictures_that_are_done(run, tmp_path):
     assert 3 <= len(done) < 5000
     assert all(np.asarray(Image.open(path)).shape == (8, 8, 3) for path in done)
     assert f"interrupted after {len(done)} of 5000 pictures" in stderr
+
+
+def test_hostile_descriptions_are_refused_whatever_their_seal(run, tmp_path):
+    """The seal is no secret: a file may be whole and still say nonsense."""
+    import struct
+
+    from difftool.engine.sealed import seal
+    from difftool.errors import InputError
+
+    raw = run.weights.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    payload = raw[8 + length :]
+    for key, value in [
+        ("recipe", "[]"),
+        ("recipe", "{}"),
+        ("recipe", "[" * 5000),
+        ("shape", "[3, 8]"),
+        ("shape", "7"),
+        ("versions", "x"),
+        ("kind", "soup"),
+    ]:
+        header = json.loads(raw[8 : 8 + length])
+        header["__metadata__"][key] = value
+        del header["__metadata__"]["seal"]
+        header["__metadata__"]["seal"] = seal(header, payload)
+        head = json.dumps(header).encode()
+        (tmp_path / "bad.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + payload)
+        with pytest.raises(InputError):
+            opened(tmp_path / "bad.safetensors")
+    deep = b'{"__metadata__":' + b"[" * 100_000
+    (tmp_path / "deep.safetensors").write_bytes(struct.pack("<Q", len(deep)) + deep)
+    with pytest.raises(InputError):
+        opened(tmp_path / "deep.safetensors")
+
+
+def test_raw_of_a_run_without_checkpoints_is_refused(run, difftool, tmp_path):
+    shutil.copytree(run.root, tmp_path / "runs" / "bare")
+    shutil.rmtree(tmp_path / "runs" / "bare" / "checkpoints")
+    assert "no weights yet" in difftool("sample", "bare", "--raw", check=4).stderr
+
+
+def test_a_device_that_is_none(run, difftool):
+    assert "'bogus' is no device" in difftool("sample", run.root, "-n", 1, "--device", "bogus", check=2).stderr

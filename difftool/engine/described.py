@@ -1,0 +1,64 @@
+"""What a weights file says of its network, as components: everything to know before tensors are made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from difftool.engine.sealed import Sealed
+from difftool.errors import InputError
+from difftool.plugin.component import Backbone, Loss, NoiseSchedule, Sampler, Target
+from difftool.plugin.registry import Registry
+from difftool.recipe.load import Maker
+from difftool.recipe.model import Sample
+from difftool.recipe.write import Table
+
+
+@dataclass(frozen=True)
+class Described:
+    """A weights file whose parts are all installed here."""
+
+    file: Sealed
+    registry: Registry
+    recipe: Table  # resolved, plain values
+    shape: tuple[int, int, int]
+    target: Target
+    schedule: NoiseSchedule
+    backbone: Backbone
+    loss: Loss
+    sampler: Sampler
+    sample: Sample
+
+
+def describe(file: Sealed, registry: Registry) -> Described:
+    """Refuses a file that does not say enough, or needs what is not installed."""
+    try:
+        recipe: Table = json.loads(file.words["recipe"])
+        channels, height, width = json.loads(file.words["shape"])
+        made_with: dict[str, Any] = json.loads(file.words["versions"])
+        sections = {key: recipe[key] for key in ("predict", "schedule", "backbone", "loss", "sampler", "sample")}
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise InputError(f"{file.label} does not hold the recipe it was trained with") from None
+    maker = Maker(registry, Path(file.label).absolute().parent)
+    kinds = {"predict": "target", "schedule": "schedule", "backbone": "backbone", "loss": "loss", "sampler": "sampler"}
+    made = {key: maker.component(kind, sections[key], (key,)) for key, kind in kinds.items()}
+    sample = maker.part(Sample, sections["sample"], ("sample",))
+    if maker.problems:
+        raise InputError(
+            f"{file.label} cannot be used here: {'; '.join(problem.text for problem in maker.problems)}",
+            why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
+        )
+    return Described(
+        file=file,
+        registry=registry,
+        recipe=recipe,
+        shape=(channels, height, width),
+        target=made["predict"],
+        schedule=made["schedule"],
+        backbone=made["backbone"],
+        loss=made["loss"],
+        sampler=made["sampler"],
+        sample=sample,
+    )

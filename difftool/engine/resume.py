@@ -1,0 +1,64 @@
+"""May this run go on, and as what? Answered from files alone, before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from difftool.engine.saved import newest
+from difftool.errors import InputError
+from difftool.plugin.registry import Registry
+from difftool.recipe.load import prepare
+from difftool.recipe.model import Recipe
+from difftool.recipe.source import read
+from difftool.recipe.write import changes, plain
+from difftool.run.layout import RunDir
+
+FREE = ("train.steps", "sample", "preview", "log", "checkpoint")
+"""What may change on resume without asking. (A learning rate that decays follows a new number of steps.)"""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How a run will go on."""
+
+    recipe: Recipe
+    folder: Path  # the checkpoint to begin with
+    step: int
+    data: str  # fingerprint of the pictures it was trained on
+    changed: dict[str, tuple[Any, Any]]
+    other_data: bool  # whether other pictures are allowed
+    notes: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.step >= self.recipe.train.steps
+
+
+def ahead(run: RunDir, registry: Registry, sets: Sequence[str] = (), allow: Sequence[str] = ()) -> Ahead:
+    """Refuses changes to what was already trained, unless they are allowed by name."""
+    folder, saved, passed = newest(run)
+    recipe, _ = prepare(read(str(run.recipe)), registry, sets=list(sets), profile="none").recipe("none")
+    changed = changes(saved["recipe"], plain(recipe, registry))
+    refused = [key for key in changed if not _within(key, [*FREE, *allow])]
+    if refused:
+        shown = "; ".join(f"{key}: {changed[key][0]} -> {changed[key][1]}" for key in refused[:6])
+        raise InputError(
+            f"this would change the run: {shown}",
+            why="the steps so far were trained otherwise",
+            do="to do it all the same: " + " ".join(f"--allow-change {key}" for key in refused[:6]),
+        )
+    notes = [f"{reason}; using step {saved['step']}" for reason in passed]
+    if "train.steps" in changed and recipe.optim.lr_decay != "none" and saved["step"]:
+        notes.append(
+            f"lr_decay = {recipe.optim.lr_decay} now ends at step {recipe.train.steps}: the learning rate jumps"
+        )
+    return Ahead(recipe, folder, saved["step"], saved["data"], changed, _within("data", allow), notes)
+
+
+def _within(key: str, allowed: Sequence[str]) -> bool:
+    """`optim` allows optim.lr; `optim.lr` allows itself."""
+    return any(key == each or key.startswith(each + ".") for each in allowed)
