@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from difftool.core.denoiser import NetDenoiser
-from difftool.core.sampling import Sampler, SeededNoise, Spacing, last, spaced, to_bytes, walk
+from difftool.core.sampling import Sampler, SeededNoise, last, spaced, to_bytes, walk
 from difftool.core.schedule import Schedule
 from difftool.core.target import Target
-from difftool.core.types import Step
+from difftool.core.types import Spacing, Step
 
 
 @dataclass(frozen=True)

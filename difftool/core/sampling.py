@@ -8,17 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from difftool.core.randomness import Stream, normal
 from difftool.core.schedule import Schedule
-from difftool.core.types import Denoiser, Draw, Step
+from difftool.core.types import Denoiser, Draw, Spacing, Step
 from difftool.errors import InputError
-
-Spacing = Literal["uniform", "quadratic", "logsnr", "karras"]
 
 
 class Sampler(Protocol):

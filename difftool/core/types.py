@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +98,9 @@ class RunInfo:
     seed: int
     device: str
 
+
+Spacing = Literal["uniform", "quadratic", "logsnr", "karras"]
+"""Where the levels of a walk lie."""
 
 Draw = Callable[[], "Tensor"]
 """Gives the next standard normal shaped like x; for image k it depends on its seed and the count of draws only."""

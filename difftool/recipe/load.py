@@ -98,7 +98,9 @@ def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | N
     _scalars(table, maker)
     for key in table:
         if key not in KEYS:
-            maker.problems.append(Problem((key,), unknown(key, [*KEYS, "profile"], homes)))
+            maker.problems.append(
+                Problem((key,), unknown(key, [*KEYS, *(["profile"] if key != "profile" else [])], homes))
+            )
     parts: dict[str, Any] = {"recipe": FORMAT, "name": table.get("name"), "seed": table.get("seed", DEFAULTS["seed"])}
     for section, model in SECTIONS.items():
         value = table.get(section, DEFAULTS.get(section))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from difftool.core.types import Spacing
 from difftool.plugin.component import (
     Backbone,
     Dataset,
@@ -21,7 +22,6 @@ from difftool.plugin.component import (
 FORMAT = 1
 DEVICES = ("cpu", "cuda", "mps")
 
-Spacing = Literal["uniform", "quadratic", "logsnr", "karras"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
