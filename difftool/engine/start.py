@@ -49,16 +49,16 @@ def start(
     """A new run in its own folder, trained to the end."""
     if name is not None:
         check_free(runs, name)
-    ahead = plan(recipe, registry)
-    need_disk(runs, ahead.disk(recipe.checkpoint.keep))
+    figures = plan(recipe, registry)
+    need_disk(runs, figures.disk(recipe.checkpoint.keep))
     shop = workshop(recipe, registry)
     if weights is not None:
         load_into(shop.net, tensors_of(weights), weights.label)
         shop.notes.extend(_otherwise_trained(weights, shop.table))
     state = fresh(shop)
     root = runs / (name or new_name(recipe.name, datetime.now(), secrets.token_hex(2)))
-    run = create_run(root, provenance(shop, ahead.parameters, argv, weights), toml(shop.table))
-    facts = facts_of(shop, run, ahead.parameters, ahead.terminal, ahead.disk(recipe.checkpoint.keep))
+    run = create_run(root, provenance(shop, figures.parameters, argv, weights), toml(shop.table))
+    facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(recipe.checkpoint.keep))
     with RunLock(run):
         go(run, shop, state, watcher, facts)
     return run
