@@ -207,3 +207,15 @@ def test_weights_trained_otherwise_are_told(train, whole):
 
     train("train.steps=1", "predict=v", name="tuned", weights=open_model_file(whole.weights), watcher=Listening())
     assert any("trained with predict = {'name': 'eps'}" in line for line in said)
+
+
+def test_precision_is_measured_once_and_written_down(train, go_on, monkeypatch):
+    from difftool.engine import device
+
+    asked = []
+    monkeypatch.setattr(device, "faster_precision", lambda *args, **kw: asked.append(1) or "bf16")
+    run = train("train.precision=auto", "train.steps=1", "optim.lr_decay=none")
+    assert 'precision = "bf16"' in run.recipe.read_text()
+    assert json.loads(run.info.read_text())["precision"] == "bf16"
+    assert go_on(run, "train.steps=2") is True
+    assert asked == [1]
