@@ -17,6 +17,11 @@ def safe_text(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Safe text in which a line break is visible too: a name with one in it must not look like two messages."""
+    return safe_text(text).replace("\n", "\\n")
+
+
 class DifftoolError(Exception):
     """One problem in words: what happened and where, why, what to do, what is safe on disk."""
 
@@ -35,7 +40,7 @@ class DifftoolError(Exception):
         for label in ("why", "do", "saved"):
             if text := getattr(self, label):
                 lines.append(f"{label}: {text}")
-        return safe_text("\n".join(lines))
+        return "\n".join(one_line(line) for line in lines)
 
 
 class InputError(DifftoolError):
@@ -54,7 +59,7 @@ class RecipeError(InputError):
     def render(self) -> str:
         head = [] if len(self.problems) == 1 else [f"difftool: error: {self.what}"]
         body = self.problems if head else [f"difftool: error: {self.problems[0]}"]
-        return safe_text("\n".join([*head, *body, *([f"do: {self.do}"] if self.do else [])]))
+        return "\n".join(one_line(line) for line in [*head, *body, *([f"do: {self.do}"] if self.do else [])])
 
 
 class BusyError(DifftoolError):

@@ -56,6 +56,8 @@ def main() -> None:
         app(prog_name="difftool")
     except DifftoolError as error:
         _leave(error.render(), error.exit_code)
+    except OSError as error:
+        _leave(safe_text(f"difftool: error: {error.strerror or error} ({error.filename or 'standard output'})"), 74)
     except Exception as error:
         if out_of_memory(error):
             _leave("difftool: error: out of memory\ndo: a smaller train.batch, or a larger train.accumulate", 5)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,14 @@ def display(ui: UI) -> Plain:
     return Json() if ui is UI.json else Plain()
 
 
+def answer(text: object) -> None:
+    """The result on standard output; a reader that has gone away does not make the work undone."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
+
+
 def clock(seconds: float) -> str:
     """A duration: 45 s, 3 min 20 s, 2 h 05 min, 3 d 4 h."""
     s = round(seconds)
@@ -70,6 +79,19 @@ class Plain(Watcher):
 
     def busy(self, what: str) -> None:
         """Something takes a while before there is anything to show."""
+
+    @contextlib.contextmanager
+    def loading(self, what: str) -> Iterator[None]:
+        """Something slow is imported; a Ctrl-C waits for it, because a half-imported torch is no torch."""
+        heard: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+        self.busy(f"loading {what}")
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if heard:
+            raise KeyboardInterrupt
 
     def quiet(self) -> None:
         """Takes the display down."""
@@ -124,15 +146,14 @@ class Plain(Watcher):
         for path in last:
             self.line(f"{'look at':>10}  {path.absolute()}")
         self.line(f"{'next':>10}  difftool sample {_short(root)} -n 16")
-        print(root.absolute(), flush=True)
+        answer(root.absolute())
 
 
 class Json(Plain):
     """Every row as one JSON object on standard output."""
 
     def _emit(self, **fields: Any) -> None:
-        with contextlib.suppress(OSError):
-            print(json.dumps(fields, allow_nan=False), flush=True)
+        answer(json.dumps(fields, allow_nan=False))
 
     def line(self, text: str) -> None:
         """Nothing: programs do not read prose."""
@@ -214,7 +235,7 @@ class Live(Plain):
     def row(self, row: Mapping[str, Any], eta: float | None) -> None:
         """The newest figures, beside the bar."""
         self._figures = f"{_figures(row)}  {_left(eta)}"
-        self._update(figures=self._figures)
+        self._update(figures=self._figures, completed=row["step"], description=f"step {row['step']:,}/{self.total:,}")
 
     def drawing(self, done: int, total: int) -> None:
         """A preview is drawn; training waits for it."""

@@ -52,6 +52,10 @@ def copy(name: Name, file: Annotated[Path | None, typer.Argument(metavar="FILE",
             out.write(source.text)
     except FileExistsError:
         raise InputError(f"{target.absolute()} is already there", do="name another file") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"there is no folder {target.absolute().parent}", do="make it first, or name another"
+        ) from None
     except OSError as error:
         raise DiskError(f"cannot write {target.absolute()}", why=error.strerror or str(error)) from None
     if source.note:
@@ -65,7 +69,7 @@ def check(
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key first.")] = None,
 ) -> None:
     """Check recipes with all their profiles, without training."""
-    from difftool.errors import RecipeError
+    from difftool.errors import InputError, RecipeError
     from difftool.plugin.loader import installed
     from difftool.recipe.load import load
 
@@ -75,6 +79,8 @@ def check(
             loaded = load(name, installed().registry, sets=sets)
         except RecipeError as error:
             wrong += error.problems
+        except InputError as error:
+            wrong.append(str(error))
         else:
             profiles = f" (profiles: {', '.join(loaded.profiles)})" if loaded.profiles else ""
             note = f" ({loaded.source.note})" if loaded.source.note else ""

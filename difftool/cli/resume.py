@@ -34,8 +34,8 @@ def resume(
         # Every refusal that needs no tensors comes before torch is loaded.
         coming = ahead(found, installed().registry, sets or [], allow or [])
         with display(ui) as show:
-            show.busy("loading torch")
-            from difftool.engine.start import resume as go_on
+            with show.loading("torch"):
+                from difftool.engine.start import resume as go_on
 
             go_on(found, installed().registry, show, coming)
     if coming.complete:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from difftool.cli.progress import UI, display
+from difftool.cli.progress import UI, answer, display
 from difftool.cli.train import RUNS, RunsFolder
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from difftool.errors import Stopped
 
 MAX_SEED = 2**63 - 1
+MOST = 1_000_000
 ON_A_SHEET = 64
 """Pictures that a grid or an animation shows, the first of them; a film strip shows eight."""
 
@@ -46,9 +47,14 @@ def sample(
     """Draw pictures: difftool sample latest -n 16."""
     from difftool.engine.described import describe
     from difftool.engine.sealed import open_model_file
+    from difftool.errors import InputError
     from difftool.plugin.loader import installed
 
     wanted = seeds_of(seeds, count)
+    if strip == 1:
+        raise InputError("--strip 1: a film has two frames at least, noise and picture")
+    if gif and gif.suffix.lower() != ".gif":
+        raise InputError(f"--gif {gif}: the name of an animation ends in .gif")
     path, label = _weights(source, runs, raw)
     known = describe(open_model_file(path), installed().registry)
     known = _asked(known, sampler, steps, sets or [])
@@ -56,10 +62,10 @@ def sample(
     # Every refusal comes before torch is loaded.
     output = _Output(out or _new_folder(label), wanted, strip > 0, gif, overwrite)
     with display(UI.auto) as show:
-        show.busy("loading torch")
-        from difftool.engine.build import how_of, load_model
-        from difftool.engine.sample import draw
-        from difftool.plugin.blame import blamed
+        with show.loading("torch"):
+            from difftool.engine.build import how_of, load_model
+            from difftool.engine.sample import draw
+            from difftool.plugin.blame import blamed
 
         model = load_model(known, device)
         how = how_of(known.sampler, known.sample)
@@ -90,7 +96,7 @@ def sample(
         output.finish(strip, gif)
     for sheet in output.sheets:
         show.line(f"{'look at':>10}  {sheet.absolute()}")
-    print(output.folder.absolute())
+    answer(output.folder.absolute())
 
 
 def seeds_of(text: str | None, count: int | None) -> list[int] | None:
@@ -99,6 +105,8 @@ def seeds_of(text: str | None, count: int | None) -> list[int] | None:
 
     if count is not None and count < 1:
         raise InputError(f"-n {count}: at least one picture")
+    if count is not None and count > MOST:
+        raise InputError(f"-n {count}: more than a million pictures; ask for fewer at a time")
     if text is None:
         return None if count is None else list(range(count))
     seeds: list[int] = []
@@ -107,8 +115,10 @@ def seeds_of(text: str | None, count: int | None) -> list[int] | None:
         ends = [first, last] if dash else [first]
         numbers = [int(end) for end in ends if end.isascii() and end.isdigit() and len(end) < 20]
         if len(numbers) < len(ends) or numbers[-1] > MAX_SEED or numbers[-1] < numbers[0]:
-            raise InputError(f"--seeds {text}: {part!r} is no seed or range; write 5, 0-15, or 3,7,20-23")
-        if numbers[-1] - numbers[0] >= 1_000_000:
+            raise InputError(
+                f"--seeds {text}: {part!r} is no seed or range; write 5, 0-15, or 3,7,20-23, none above 2^63-1"
+            )
+        if numbers[-1] - numbers[0] >= MOST:
             raise InputError(f"--seeds {text}: more than a million pictures; ask for fewer at a time")
         seeds += range(numbers[0], numbers[-1] + 1)
     if len(set(seeds)) < len(seeds):

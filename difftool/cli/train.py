@@ -51,9 +51,9 @@ def train(
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
     start_from = open_model_file(weights) if weights else None
     with display(ui) as show:
-        show.busy("loading torch")
-        from difftool.engine.device import pick
-        from difftool.engine.start import start
+        with show.loading("torch"):
+            from difftool.engine.device import pick
+            from difftool.engine.start import start
 
         if profile == "auto":
             profile = pick(loaded.wished_device).type

@@ -60,8 +60,20 @@ class Model:
         noise = SeededNoise(seeds, self.shape, self.device)
         return walk(how.sampler, self.denoiser(clip=how.clip), how.times(self.schedule), noise)
 
-    def sample(self, seeds: Sequence[int] = range(16), *, how: How | None = None, batch: int = 64) -> Tensor:
-        """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone."""
+    def sample(
+        self,
+        seeds: Sequence[int] = range(16),
+        *,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        spacing: Spacing | None = None,
+        batch: int = 64,
+    ) -> Tensor:
+        """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone.
+
+        What is not given is as the recipe says.
+        """
+        how = How(sampler or self.how.sampler, steps or self.how.steps, spacing or self.how.spacing, self.how.clip)
         seeds = list(seeds)
         parts = [last(self.walk(seeds[i : i + batch], how)).x for i in range(0, len(seeds), batch)]
         return to_bytes(torch.cat(parts)) if parts else torch.empty(0, *self.shape[1:], self.shape[0]).byte()

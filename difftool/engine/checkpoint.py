@@ -63,7 +63,10 @@ def recover(folder: Path, step: int, state: State, device: torch.device) -> None
             load_into(state.ema.net, tensors_of(open_sealed(source)), str(folder))
         moments = tensors_of(open_sealed(folder / "optimizer.safetensors"))
     except DifftoolError as error:
-        raise CheckpointError(f"the checkpoint does not fit this recipe: {error}", do=error.do) from error
+        raise CheckpointError(
+            f"the checkpoint does not fit this recipe: {error}",
+            do=error.do or "take the change back: the steps so far trained another network",
+        ) from error
     for name, parameter in state.net.named_parameters():
         if f"step.{name}" in moments:
             state.optimizer.state[parameter] = {

@@ -10,10 +10,11 @@ from typing import Any
 from difftool.engine.saved import newest
 from difftool.errors import InputError
 from difftool.plugin.registry import Registry
+from difftool.plugin.spelling import nearest
 from difftool.recipe.load import prepare
 from difftool.recipe.model import Recipe
 from difftool.recipe.source import read
-from difftool.recipe.write import changes, plain
+from difftool.recipe.write import changes, flat, plain
 from difftool.run.layout import RunDir
 
 FREE = ("train.steps", "sample", "preview", "log", "checkpoint")
@@ -41,8 +42,18 @@ class Ahead:
 def ahead(run: RunDir, registry: Registry, sets: Sequence[str] = (), allow: Sequence[str] = ()) -> Ahead:
     """Refuses changes to what was already trained, unless they are allowed by name."""
     folder, saved, passed = newest(run)
+    if not run.recipe.is_file():
+        raise InputError(
+            "the run's recipe.toml is missing",
+            where=str(run.root.absolute()),
+            do=f"put it back; its content is under `recipe` in {folder / 'state.json'}",
+        )
     recipe, _ = prepare(read(str(run.recipe)), registry, sets=list(sets), profile="none").recipe("none")
-    changed = changes(saved["recipe"], plain(recipe, registry))
+    now = plain(recipe, registry)
+    for key in allow:
+        if not any(_within(each, [key]) for each in flat(now)):
+            raise InputError(f"--allow-change {key}: no such key; {nearest(key, [*now, *flat(now)], 'the keys are')}")
+    changed = changes(saved["recipe"], now)
     refused = [key for key in changed if not _within(key, [*FREE, *allow])]
     if refused:
         shown = "; ".join(f"{key}: {changed[key][0]} -> {changed[key][1]}" for key in refused[:6])
@@ -50,6 +61,11 @@ def ahead(run: RunDir, registry: Registry, sets: Sequence[str] = (), allow: Sequ
             f"this would change the run: {shown}",
             why="the steps so far were trained otherwise",
             do="to do it all the same: " + " ".join(f"--allow-change {key}" for key in refused[:6]),
+        )
+    if "train.steps" in changed and recipe.train.steps <= saved["step"]:
+        raise InputError(
+            f"train.steps = {recipe.train.steps}, and the run is already at step {saved['step']}",
+            do=f"give more than {saved['step']}",
         )
     notes = [f"{reason}; using step {saved['step']}" for reason in passed]
     if "train.steps" in changed and recipe.optim.lr_decay != "none" and saved["step"]:

@@ -15,6 +15,10 @@ from difftool.run.layout import RunDir, checkpoint_steps
 FORMAT = 1
 
 
+class DamagedError(Exception):
+    """In words already."""
+
+
 def newest(run: RunDir) -> tuple[Path, dict[str, Any], list[str]]:
     """(folder, state, what was passed over and why) of the newest checkpoint whose manifest verifies."""
     passed: list[str] = []
@@ -22,8 +26,10 @@ def newest(run: RunDir) -> tuple[Path, dict[str, Any], list[str]]:
         folder = run.checkpoint(step)
         try:
             return folder, _verified(folder), passed
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DamagedError as error:
             passed.append(f"{folder.name} is damaged: {error}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            passed.append(f"{folder.name} is damaged: a file is missing, or MANIFEST.json cannot be read")
     raise CheckpointError(
         "no checkpoint of this run can be used" if passed else "this run has no checkpoint yet",
         where=str(run.checkpoints.absolute()),
@@ -53,10 +59,10 @@ def discard(run: RunDir, step: int) -> None:
 def _verified(folder: Path) -> dict[str, Any]:
     manifest = json.loads((folder / "MANIFEST.json").read_bytes())
     if manifest["format"] != FORMAT:
-        raise ValueError(f"written by format {manifest['format']}, this difftool reads {FORMAT}")
+        raise DamagedError(f"written by format {manifest['format']}, this difftool reads {FORMAT}")
     for name, listed in manifest["files"].items():
         data = (folder / name).read_bytes()
         if len(data) != listed["bytes"] or hashlib.sha256(data).hexdigest() != listed["sha256"]:
-            raise ValueError(f"{name} is not what was written")
+            raise DamagedError(f"{name} is not what was written")
     state: dict[str, Any] = json.loads((folder / "state.json").read_bytes())
     return state

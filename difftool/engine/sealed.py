@@ -17,6 +17,7 @@ from typing import Any
 from difftool.errors import InputError
 
 FORMAT = "1"
+ANOTHER = "use another copy; of a run, `difftool sample RUN --raw` and `difftool resume RUN` use its checkpoints"
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,7 @@ def open_sealed(path: Path) -> Sealed:
     header, payload = _split(raw, str(path))
     words: dict[str, str] = header["__metadata__"]
     if words.pop("seal", None) != seal(header, payload):
-        raise InputError(
-            f"{path} is damaged or was edited", why="its seal does not fit its content", do="use another copy"
-        )
+        raise InputError(f"{path} is damaged or was edited", why="its seal does not fit its content", do=ANOTHER)
     return Sealed(str(path), words, raw)
 
 
@@ -69,18 +68,19 @@ def seal(header: Mapping[str, Any], payload: bytes) -> str:
 
 
 def _split(raw: bytes, label: str) -> tuple[dict[str, Any], bytes]:
-    if raw[:4] == b"PK\x03\x04" or raw[:1] == b"\x80":
-        raise InputError(
-            f"{label} is a pickle, and opening one runs its code",
-            do="difftool reads .safetensors only; convert the weights where you trust them",
-        )
     length = struct.unpack("<Q", raw[:8])[0] if len(raw) >= 8 else 0
     if not 2 <= length <= min(len(raw) - 8, 16 << 20) or raw[8:9] != b"{":
-        raise InputError(f"{label} is not a safetensors file, or its beginning is damaged")
+        # Asked only now: the length of a good file may begin with the same byte as a pickle.
+        if raw[:4] == b"PK\x03\x04" or raw[:1] == b"\x80":
+            raise InputError(
+                f"{label} is a pickle, and opening one runs its code",
+                do="difftool reads .safetensors only; convert the weights where you trust them",
+            )
+        raise InputError(f"{label} is not a safetensors file, or its beginning is damaged", do=ANOTHER)
     try:
         header: dict[str, Any] = json.loads(raw[8 : 8 + length])
     except (ValueError, RecursionError):
-        raise InputError(f"{label} is not a safetensors file, or its beginning is damaged") from None
+        raise InputError(f"{label} is not a safetensors file, or its beginning is damaged", do=ANOTHER) from None
     words = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     if not isinstance(words, dict) or "difftool" not in words:
         raise InputError(

@@ -32,7 +32,7 @@ from difftool.recipe.model import Recipe
 from difftool.recipe.write import Table, differences, toml
 from difftool.run.layout import RunDir, check_free, new_name
 from difftool.run.lock import RunLock
-from difftool.run.reader import summary
+from difftool.run.records import load
 from difftool.run.writer import RunWriter, create_run, replace_file
 
 
@@ -93,7 +93,7 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
 def settle(run: RunDir, ahead: Ahead) -> None:
     """A complete run whose trainer was killed at the very end: its weights and its state are put right."""
     checkpoint.renew_weights(run, ahead.folder)
-    if summary(run)["state"] != "done":
+    if load(run.status).get("state") != "done":
         writer = RunWriter(run)
         total = ahead.recipe.train.steps
         writer.event("start", attempt=writer.attempt, from_step=ahead.step, total=total, versions={}, changes={})

@@ -188,7 +188,8 @@ def prepare(
     """Checks a recipe that was read, under every profile it has; options count where they may be used."""
     pictures = FilePath(os.path.expanduser(data)).absolute() if data is not None else None  # noqa: PTH111
     if pictures and not pictures.is_dir():
-        raise InputError(f"--data {data}: there is no such folder", where=str(pictures))
+        what = "that is a file, not a folder of pictures" if pictures.is_file() else "there is no such folder"
+        raise InputError(f"--data {data}: {what}", where=str(pictures))
     base = copy.deepcopy(source.table)
     profiles = base.pop("profile", {})
     wrong = [source.places.say(problem) for problem in _profiles(profiles)]

@@ -69,7 +69,7 @@ class Train(Strict):
     flip: bool = False
     """mirror half of the pictures"""
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """arithmetic inside the network; auto measures once which is faster here"""
+    """arithmetic inside the network; auto measures when a run starts which is faster, and writes it into the run"""
     ema: float = Field(0.9999, ge=0, lt=1)
     """memory of the averaged weights that pictures are drawn with; 0: no averaging"""
     ema_warmup: bool = True

@@ -196,6 +196,8 @@ def _nearest(text: str, names: list[str]) -> list[str]:
 def check_free(runs: Path, name: str) -> None:
     """Refuses a name that is not one, or is taken: nothing a run left is ever written over."""
     check_name(name)
+    if runs.exists() and not runs.is_dir():
+        raise InputError(f"--runs {runs} is a file, not a folder")
     if (runs / name).exists():
         raise InputError(
             f"there is already a run called {name}",

@@ -57,8 +57,8 @@ def test_copy(cli, tmp_path):
     assert cli("recipes", "copy", "quickstart", "folder")[0] == 0
     assert (tmp_path / "folder" / "quickstart.toml").exists()
     code, _, err = cli("recipes", "copy", "quickstart", "nowhere/x.toml")
-    assert code == 74
-    assert "why: No such file or directory" in err
+    assert code == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in err
 
 
 def test_check(cli, tmp_path):

@@ -197,7 +197,7 @@ def test_a_model_gives_one_picture_a_seed_in_any_batch():
     assert torch.equal(m.sample([6]), pictures[2:])
     assert m.sample([]).shape == (0, 4, 3, 1)
     m.net.heard.clear()
-    m.sample([1], how=How(DDIM(), 3))
+    m.sample([1], sampler=DDIM(), steps=3)
     assert m.net.heard == [19, pytest.approx(20 * 2 / 3 - 1), pytest.approx(20 / 3 - 1)]
     assert m.denoiser(clip=False).clip is False
 

@@ -219,3 +219,29 @@ def test_precision_is_measured_once_and_written_down(train, go_on, monkeypatch):
     assert json.loads(run.info.read_text())["precision"] == "bf16"
     assert go_on(run, "train.steps=2") is True
     assert asked == [1]
+
+
+def test_fewer_steps_than_were_taken_are_refused_and_nothing_changes(train, go_on, tmp_path):
+    from difftool.run.layout import RunDir
+
+    with pytest.raises(Stopped):
+        train(watcher=StopAt(5))
+    run = RunDir(tmp_path / "runs" / "run")
+    before = {path: path.read_bytes() for path in run.root.rglob("*.json*")}
+    with pytest.raises(InputError, match="already at step 5"):
+        go_on(run, "train.steps=3")
+    assert {path: path.read_bytes() for path in run.root.rglob("*.json*")} == before
+
+
+def test_resuming_a_finished_run_writes_nothing(train, go_on):
+    run = train("train.steps=2")
+    before = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file() and path != run.lock}
+    assert go_on(run) is False
+    after = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file() and path != run.lock}
+    assert after == before
+
+
+def test_allowing_a_key_that_is_none_is_refused(train, go_on):
+    run = train("train.steps=2", "optim.lr_decay=none")
+    with pytest.raises(InputError, match=r"no such key; did you mean 'optim\.lr'"):
+        go_on(run, "train.steps=3", allow=["optim.lrr"])

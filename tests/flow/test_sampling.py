@@ -299,3 +299,30 @@ def test_raw_of_a_run_without_checkpoints_is_refused(run, difftool, tmp_path):
 
 def test_a_device_that_is_none(run, difftool):
     assert "'bogus' is no device" in difftool("sample", run.root, "-n", 1, "--device", "bogus", check=2).stderr
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_no_pickle(tmp_path):
+    """One file in 32 begins with the byte that a pickle begins with."""
+    from difftool.engine.sealed import open_sealed
+    from difftool.engine.weights import encode, tensors_of
+
+    path = tmp_path / "w.safetensors"
+    for padding in range(400):
+        raw = encode({"x": torch.arange(3.0)}, {"kind": "model", "padding": "x" * padding})
+        if raw[0] == 0x80:
+            break
+    assert raw[0] == 0x80
+    path.write_bytes(raw)
+    assert torch.equal(tensors_of(open_sealed(path))["x"], torch.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-n", 10**20], "more than a million"),
+        (["--strip", 1], "two frames at least"),
+        (["--gif", "model.safetensors", "--overwrite"], "ends in .gif"),
+    ],
+)
+def test_more_refusals(run, difftool, arguments, says):
+    assert says in difftool("sample", run.root, *arguments, check=2).stderr
