@@ -84,8 +84,10 @@ class Plain(Watcher):
     def loading(self, what: str) -> Iterator[None]:
         """Something slow is imported; a Ctrl-C waits for it, because a half-imported torch is no torch."""
         heard: list[int] = []
-        before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
         self.busy(f"loading {what}")
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.SIG_IGN:  # a job in the background was told to leave Ctrl-C alone
+            signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
         try:
             yield
         finally:

@@ -247,3 +247,24 @@ def test_observers_and_sinks_hear_of_a_run(train, monkeypatch):
     train("train.steps=2")
     assert [hook for hook, _ in heard] == ["on_run_start", "on_log", "on_checkpoint", "on_preview", "on_run_end"]
     assert dict(heard)["on_preview"] == ["image", "run", "step"]
+
+
+def test_ctrl_c_while_torch_is_loaded_is_clean(recipe_file, tmp_path):
+    """The import is let finish: a half-imported torch cannot be told from a bug."""
+    code = (
+        "import sys, os, signal, threading, importlib.abc\n"
+        "class Finder(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'torch': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['difftool', 'train', 'tiny.toml']\n"
+        "from difftool.cli.app import main\n"
+        "main()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
