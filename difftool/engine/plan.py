@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise
 from difftool.engine.build import network, schedule_of
 from difftool.errors import DiskError, PluginError
@@ -46,17 +47,15 @@ def plan(recipe: Recipe, registry: Registry) -> Plan:
     schedule, warning = schedule_of(recipe, registry)
     try:
         net = network(recipe, registry, recipe.data.shape, "meta")
-    except (
-        PluginError,
-        RuntimeError,
-    ):  # a network that computes with numbers while it is built; it may be right with real ones
+    except (PluginError, RuntimeError):
+        # A network that computes with numbers while it is built may be right with real ones.
         net = network(recipe, registry, recipe.data.shape)
     counted = list(net.parameters())
     return Plan(
         parameters=sum(p.numel() for p in counted),
         tensors=len(counted),
         weights=sum(p.numel() * 4 for p in net.state_dict().values()),
-        activations=_kept(net, recipe, registry),
+        activations=_kept(net, recipe, schedule),
         terminal=schedule.terminal,
         shape=recipe.data.shape,
         micro=recipe.train.batch // recipe.train.accumulate,
@@ -64,9 +63,8 @@ def plan(recipe: Recipe, registry: Registry) -> Plan:
     )
 
 
-def _kept(net: nn.Module, recipe: Recipe, registry: Registry) -> int | None:
+def _kept(net: nn.Module, recipe: Recipe, schedule: Schedule) -> int | None:
     """Bytes autograd would hold for one part of a batch, counted without computing anything."""
-    schedule, _ = schedule_of(recipe, registry)
     micro = recipe.train.batch // recipe.train.accumulate
     seen: dict[int, int] = {}
     own = {id(p) for p in net.parameters()}

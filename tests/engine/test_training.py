@@ -398,3 +398,25 @@ def test_ticks_can_be_taken_one_by_one(parts):
     recipe, schedule, net, feed = parts()
     state = State(net, None, optimizer_for(net, recipe.optim))
     assert [tick.step for tick in islice(train(state, feed, recipe, schedule, CPU, "float32"), 3)] == [1, 2, 3]
+
+
+def test_a_plugin_that_fails_in_the_middle_of_training_is_named(make, registry):
+    """Not a bug of ours: exit code 7, whose part it was, and doing what."""
+    from difftool.plugin.component import Loss
+    from difftool.plugin.registry import Offer, Registry
+
+    class Fickle(Loss):
+        """Works until it does not."""
+
+        def __call__(self, output, noised):
+            raise ZeroDivisionError("hour ten")
+
+    recipe = make().__class__(**{**vars(make()), "loss": Fickle()})
+    mixed = Registry([*registry.offers, Offer("loss", "fickle", Fickle, "toy")])
+    schedule, _ = schedule_of(recipe, mixed)
+    net = network(recipe, mixed, recipe.data.shape)
+    with pytest.raises(
+        PluginError, match="the loss toy:fickle failed while comparing: ZeroDivisionError: hour ten"
+    ) as e:
+        gradients(net, Feed(recipe.data.open(), recipe, mixed, CPU), recipe, schedule, CPU, "float32", 1)
+    assert e.value.exit_code == 7

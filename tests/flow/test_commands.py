@@ -95,6 +95,21 @@ def test_previews_come_from_the_same_noise_every_time(train):
     assert len({Image.open(run.preview(step)).tobytes() for step in (2, 4, 6, 8)}) == 1
 
 
+def test_previews_are_drawn_with_the_averaged_weights(train):
+    """At the last step the preview is what model.safetensors, the average, draws from the same seeds."""
+    import numpy as np
+    from PIL import Image
+
+    import difftool
+    from difftool.engine.pictures import sheet
+
+    run = train("train.ema_warmup=false", "train.ema=0.999", "optim.lr=0.05", "optim.warmup=0")
+    shown = np.asarray(Image.open(run.preview(8)))
+    assert np.array_equal(shown, sheet(difftool.load(run.weights, "cpu").sample(range(4), batch=4)))
+    raw = difftool.load(run.checkpoint(8) / "model.safetensors", "cpu").sample(range(4), batch=4)
+    assert not np.array_equal(shown, sheet(raw))
+
+
 def test_a_second_run_gets_a_folder_of_its_own(difftool, recipe_file, tmp_path):
     for _ in range(2):
         difftool("train", "tiny.toml", "--set", "train.steps=1", check=0)

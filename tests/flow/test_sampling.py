@@ -85,6 +85,16 @@ def test_exact_gives_the_same_bytes_however_seeds_are_grouped(model, chosen):
     assert exactly(chosen) == {seed: whole[seed] for seed in chosen}
 
 
+def test_exact_walks_whole_batches_only(model, monkeypatch):
+    """Whatever this processor rounds: the network never sees another batch size."""
+    walked, plain = [], type(model).walk
+    monkeypatch.setattr(type(model), "walk", lambda self, seeds, how: walked.append(seeds) or plain(self, seeds, how))
+    assert [part.seeds for part in draw(model, [3, 17], model.how, batch=8, exact=True)] == [[17, 3]]
+    assert [part.seeds for part in draw(model, [3, 17], model.how, batch=8)] == [[3, 17]]
+    assert [len(seeds) for seeds in walked] == [8, 2]
+    assert (walked[0][3], walked[0][1]) == (3, 17)
+
+
 def test_exact_batches_have_one_size_and_seeds_their_place():
     batches = plan([0, 3, 11, 8, 19], 8, exact=True)
     assert all(len(batch) == 8 for batch in batches)
