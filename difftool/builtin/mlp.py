@@ -33,6 +33,10 @@ class MLP(Backbone):
                 f"mlp takes pictures of at most {MOST} numbers, and these have {numbers}; unet is made for them",
             )
 
+    def takes(self, key: str, shape: tuple[int, ...]) -> bool:
+        """Vectors, such as labels: they are told together with the noise level."""
+        return len(shape) == 1
+
     def build(self, spec: Spec) -> nn.Module:
         """The network; untrained, it answers zero."""
         from difftool.builtin.mlp_net import Network

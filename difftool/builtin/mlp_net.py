@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from difftool.builtin.unet_net import initial, sinusoid
+from difftool.builtin.unet_net import Told, initial, sinusoid
 
 if TYPE_CHECKING:
     from difftool.api import Spec
@@ -29,11 +29,12 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(config.width) for _ in range(config.depth))
         # No normalisation in front: the answer grows with x, and what is normalised has no size left.
         self.leave = initial(nn.Linear(config.width, spec.out_channels * pixels), gain=0.0)
+        self.told = Told(spec.conditions, config.width)  # the last to draw, so all others start as without it
 
     def forward(self, x: Tensor, c: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
-        """x [B, C, H, W] at levels c [B] -> [B, out_channels, H, W]."""
+        """x [B, C, H, W] at levels c [B], told cond -> [B, out_channels, H, W]."""
         emb = sinusoid(c, self.width).to(x.dtype)
-        emb = silu(self.dense1(silu(self.dense0(emb))))  # [B, width]
+        emb = silu(self.told(self.dense1(silu(self.dense0(emb))), cond))  # [B, width]
         h = self.enter(x.flatten(1))
         for block in self.blocks:
             h = block(h, emb)

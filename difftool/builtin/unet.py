@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from difftool.api import Backbone, Field, Register, hookimpl
 
@@ -27,10 +27,18 @@ class UNet(Backbone):
     """sides of the feature map, after patch, at which attention follows every block; of an oblong the longer side"""
     middle: bool = True
     """attention between the two halves, at the lowest resolution, as the paper always has it"""
+    heads: int = Field(1, ge=1)
+    """parts into which attention splits the channels, each with its own say on what to look at; the paper has one"""
     dropout: float = Field(0.0, ge=0, lt=1)
     """share of values that each block drops before its second convolution, in training only"""
     patch: int = Field(1, ge=1)
     """side of the squares of pixels that are folded into channels; 2 leaves about a quarter of the work"""
+    norm: Literal["group", "instance", "none"] = "group"
+    """what is normalised together: groups of channels as in the paper, a channel (blind to brightness), or nothing"""
+    activation: Literal["silu", "relu", "gelu", "mish"] = "silu"
+    """the bend between layers, everywhere; the paper's is silu, also called swish"""
+    scale_shift: bool = False
+    """the noise level scales and shifts what each block's second norm gives; the paper only adds, before that norm"""
 
     def check(self, spec: Spec) -> Iterator[tuple[str, str]]:
         """Whatever would make the network fail, or quietly not be what was asked for."""
@@ -38,7 +46,11 @@ class UNet(Backbone):
             yield "width", f"{self.width} is not a multiple of 8; {_nearest('is', 'are', _around(self.width, 8))}"
         sides = {"size": spec.height} if spec.height == spec.width else {"height": spec.height, "width": spec.width}
         # Each question is about feature maps that exist only where the one before it found no fault.
-        yield from list(self._unfolded(sides)) or list(self._unhalved(sides)) or self._unheard(spec)
+        yield from list(self._unfolded(sides)) or list(self._unhalved(sides)) or self._unsuited(spec)
+
+    def takes(self, key: str, shape: tuple[int, ...]) -> bool:
+        """Vectors, such as labels: they are told together with the noise level."""
+        return len(shape) == 1
 
     def sides(self, spec: Spec) -> tuple[int, ...]:
         """The longer side of the feature map at each level, from the top."""
@@ -56,9 +68,7 @@ class UNet(Backbone):
         common = math.gcd(*sides.values())
         if common % self.patch:
             picture = " and ".join(f"{name} {side}" for name, side in sides.items())
-            divisors = [d for d in range(1, common + 1) if common % d == 0]
-            near = [d for d in divisors if d < self.patch][-1:] + [d for d in divisors if d > self.patch][:1]
-            yield "patch", f"{self.patch} does not divide {picture}; {_nearest('that does is', 'that do are', near)}"
+            yield "patch", f"{self.patch} does not divide {picture}; {_dividing(common, self.patch)}"
 
     def _unhalved(self, sides: dict[str, int]) -> Iterator[tuple[str, str]]:
         """A side that some level would have to halve while it is odd."""
@@ -69,11 +79,24 @@ class UNet(Backbone):
                 near = _nearest("that can is", "that can are", _around(side, unit))
                 yield "mults", f"{name} {side} cannot be halved {times} after patch {self.patch}; {near}"
 
-    def _unheard(self, spec: Spec) -> Iterator[tuple[str, str]]:
-        """Attention at a side that never occurs."""
+    def _unsuited(self, spec: Spec) -> Iterator[tuple[str, str]]:
+        """What the feature maps cannot serve, or would serve in vain."""
         sides = self.sides(spec)
         if missed := [side for side in self.attention if side not in sides]:
             yield "attention", f"the network never works at side {_list(missed)}, only at {_list(sides)}"
+        attending = {m * self.width for m, side in zip(self.mults, sides, strict=True) if side in self.attention}
+        attending |= {self.mults[-1] * self.width} if self.middle else set()
+        if (common := math.gcd(*attending)) % self.heads:
+            what = f"the {_list(sorted(attending))} channels that attend"
+            yield "heads", f"{self.heads} does not divide {what}; {_dividing(common, self.heads)}"
+        if self.norm == "instance" and not self.scale_shift:
+            # What is added to a whole channel is its mean, and that is what this norm takes away.
+            yield (
+                "norm",
+                "instance undoes what the noise level adds to a channel; set scale_shift = true or norm = group",
+            )
+        if self.norm == "instance" and sides[-1] == 1:
+            yield "norm", "instance needs several places, and the last level has one; use norm = group or fewer mults"
 
 
 def groups(channels: int) -> int:
@@ -88,6 +111,13 @@ def _around(value: int, unit: int) -> list[int]:
     """The positive multiples of unit next to a value that is none."""
     below = value // unit * unit
     return [multiple for multiple in (below, below + unit) if multiple]
+
+
+def _dividing(whole: int, value: int) -> str:
+    """Names the divisors of whole next to a value that is none."""
+    divisors = [d for d in range(1, whole + 1) if whole % d == 0]
+    near = [d for d in divisors if d < value][-1:] + [d for d in divisors if d > value][:1]
+    return _nearest("that does is", "that do are", near)
 
 
 def _nearest(one: str, many: str, values: Sequence[int]) -> str:

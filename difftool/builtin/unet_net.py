@@ -1,15 +1,15 @@
-"""The network behind `unet`: the topology and the initial values of Ho et al. (2020)."""
+"""The network behind `unet`: the topology and the initial values of Ho et al. (2020), and options beyond them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, interpolate, mish, pad, relu, scaled_dot_product_attention, silu
 
 from difftool.builtin.unet import UNet, groups
 
@@ -20,6 +20,11 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 FAINT = 1e-5
 """gain of the layers that end a branch: the paper's variance of 1e-10, so every block starts as the identity"""
+
+PREFIX = "about_"
+"""before the key of a condition in the names of weights: a module may not be called `type`, and a condition may"""
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"silu": silu, "relu": relu, "gelu": gelu, "mish": mish}
 
 
 class Network(nn.Module):
@@ -32,9 +37,7 @@ class Network(nn.Module):
         heard = 4 * config.width
         sides = config.sides(spec)
         channels = [config.width * mult for mult in config.mults]
-
-        def block(taken: int, given: int, attends: bool) -> Block:
-            return Block(taken, given, heard, config.dropout, attends)
+        self.activation = ACTIVATIONS[config.activation]
 
         self.dense0 = initial(nn.Linear(config.width, heard))
         self.dense1 = initial(nn.Linear(heard, heard))
@@ -47,26 +50,28 @@ class Network(nn.Module):
                 self.down.append(Downsample(now))
                 kept.append(now)
             for _ in range(config.blocks):
-                self.down.append(block(now, given, side in config.attention))
+                self.down.append(Block(config, now, given, side in config.attention))
                 kept.append(now := given)
 
-        self.middle = nn.ModuleList([block(now, now, config.middle), block(now, now, False)])
+        self.middle = nn.ModuleList([Block(config, now, now, config.middle), Block(config, now, now, False)])
 
         self.up = nn.ModuleList()
         for level, (side, given) in reversed(list(enumerate(zip(sides, channels, strict=True)))):
             for _ in range(config.blocks + 1):
-                self.up.append(block(now + kept.pop(), given, side in config.attention))
+                self.up.append(Block(config, now + kept.pop(), given, side in config.attention))
                 now = given
             if level:
                 self.up.append(Upsample(now))
 
-        self.norm_out = norm(now)
+        self.norm_out = norm(config, now)
         self.conv_out = conv3(now, spec.out_channels * pixels, FAINT)
+        self.told = Told(spec.conditions, heard)  # the last to draw its initial values: all others stay as without it
 
     def forward(self, x: Tensor, c: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
-        """x [B, C, H, W] at levels c [B] -> [B, out_channels, H, W]."""
+        """x [B, C, H, W] at levels c [B], told cond -> [B, out_channels, H, W]."""
         emb = sinusoid(c, self.width).to(x.dtype)
-        emb = silu(self.dense1(silu(self.dense0(emb))))  # [B, 4 width], with the SiLU that every block would apply
+        emb = self.told(self.dense1(self.activation(self.dense0(emb))), cond)
+        emb = self.activation(emb)  # [B, 4 width]; every block would do it, so it is done once
 
         h = self.conv_in(fold(x, self.patch))
         kept = [h]
@@ -76,52 +81,79 @@ class Network(nn.Module):
             h = layer(h, emb)
         for layer in self.up:
             h = layer(h if isinstance(layer, Upsample) else torch.cat((h, kept.pop()), dim=1), emb)
-        return unfold(self.conv_out(silu(self.norm_out(h))), self.patch)
+        return unfold(self.conv_out(self.activation(self.norm_out(h))), self.patch)
 
 
 class Block(nn.Module):
     """Two convolutions around the news of the noise level, added to what came in; attention afterwards if asked."""
 
-    def __init__(self, taken: int, given: int, heard: int, dropout: float, attends: bool) -> None:
+    def __init__(self, config: UNet, taken: int, given: int, attends: bool) -> None:
         super().__init__()
-        self.norm1 = norm(taken)
+        self.activation, self.scale_shift = ACTIVATIONS[config.activation], config.scale_shift
+        news = 2 if config.scale_shift else 1
+        self.norm1 = norm(config, taken)
         self.conv1 = conv3(taken, given)
-        self.dense = initial(nn.Linear(heard, given))
-        self.norm2 = norm(given)
-        self.dropout = nn.Dropout(dropout)
+        self.dense = initial(nn.Linear(4 * config.width, news * given), parts=news)
+        self.norm2 = norm(config, given)
+        self.dropout = nn.Dropout(config.dropout)
         self.conv2 = conv3(given, given, FAINT)
         self.shortcut = nn.Identity() if taken == given else initial(nn.Conv2d(taken, given, 1))
-        self.attention = Attention(given) if attends else nn.Identity()
+        self.attention = Attention(config, given) if attends else nn.Identity()
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """x [B, taken, H, W], emb [B, heard] -> [B, given, H, W]."""
         # No backward pass needs what a convolution gave, so adding in place saves the memory and its traffic.
-        h = self.conv1(silu(self.norm1(x)))
-        h += self.dense(emb)[:, :, None, None]
-        h = self.conv2(self.dropout(silu(self.norm2(h))))
+        h = self.conv1(self.activation(self.norm1(x)))
+        news = self.dense(emb)[:, :, None, None]
+        if self.scale_shift:
+            scale, shift = news.chunk(2, dim=1)
+            h = self.norm2(h) * (1 + scale) + shift
+        else:
+            h += news
+            h = self.norm2(h)
+        h = self.conv2(self.dropout(self.activation(h)))
         h += self.shortcut(x)
         out: Tensor = self.attention(h)
         return out
 
 
 class Attention(nn.Module):
-    """Every place looks at every other, with one head; added to what came in."""
+    """Every place looks at every other, each head with channels of its own; added to what came in."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, config: UNet, channels: int) -> None:
         super().__init__()
-        self.norm = norm(channels)
+        self.heads = config.heads
+        self.norm = norm(config, channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = initial(nn.Linear(channels, channels), FAINT)
-        nn.init.zeros_(self.qkv.bias)
-        for weight in self.qkv.weight.detach().chunk(3):  # three layers of the paper in one product
-            nn.init.xavier_uniform_(weight)
+        initial(self.qkv, parts=3)  # three layers of the paper in one product
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
-        tokens = rearrange(self.norm(x), "b c h w -> b 1 (h w) c")
-        seen = scaled_dot_product_attention(*self.qkv(tokens).chunk(3, dim=-1))
-        out: Tensor = rearrange(self.proj(seen), "b 1 (h w) c -> b c h w", h=x.shape[2])
+        qkv = self.qkv(rearrange(self.norm(x), "b c h w -> b 1 (h w) c")).chunk(3, dim=-1)
+        q, k, v = (rearrange(part, "b 1 n (k c) -> b k n c", k=self.heads) for part in qkv)
+        seen = rearrange(scaled_dot_product_attention(q, k, v), "b k n c -> b n (k c)")
+        out: Tensor = rearrange(self.proj(seen), "b (h w) c -> b c h w", h=x.shape[2])
         return x + out
+
+
+class Told(nn.Module):
+    """What the conditions say, added to what the noise level says; zeros, or a missing key, add exactly nothing."""
+
+    def __init__(self, conditions: Mapping[str, tuple[int, ...]], given: int) -> None:
+        super().__init__()
+        for key in sorted(conditions):
+            (size,) = conditions[key]
+            layer = nn.Linear(size, given, bias=False)
+            nn.init.normal_(layer.weight)  # whichever entry of a one-hot is 1, its column arrives with variance 1
+            self.add_module(f"{PREFIX}{key}", layer)
+
+    def forward(self, emb: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """emb [B, given], and by key [B, size] -> [B, given]."""
+        for name, layer in self.named_children():
+            if (value := cond.get(name.removeprefix(PREFIX))) is not None:
+                emb = emb + layer(value.to(emb.dtype))
+        return emb
 
 
 class Downsample(nn.Module):
@@ -168,9 +200,11 @@ def unfold(x: Tensor, patch: int) -> Tensor:
     return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=patch, q=patch)
 
 
-def norm(channels: int) -> nn.GroupNorm:
-    """TensorFlow's eps, not PyTorch's."""
-    return nn.GroupNorm(groups(channels), channels, eps=1e-6)
+def norm(config: UNet, channels: int) -> nn.Module:
+    """Never over a batch: pictures must not meet. The eps is TensorFlow's, not PyTorch's."""
+    if config.norm == "none":
+        return nn.Identity()
+    return nn.GroupNorm(channels if config.norm == "instance" else groups(channels), channels, eps=1e-6)
 
 
 def conv3(taken: int, given: int, gain: float = 1.0) -> nn.Conv2d:
@@ -178,9 +212,13 @@ def conv3(taken: int, given: int, gain: float = 1.0) -> nn.Conv2d:
     return initial(nn.Conv2d(taken, given, 3, padding=1), gain)
 
 
-def initial(layer: Layer, gain: float = 1.0) -> Layer:
-    """Uniform with variance gain^2 / fan_avg (Glorot), and no bias: the paper's variance_scaling."""
-    nn.init.xavier_uniform_(layer.weight, gain)
+def initial(layer: Layer, gain: float = 1.0, parts: int = 1) -> Layer:
+    """Uniform with variance gain^2 / fan_avg (Glorot), and no bias: the paper's variance_scaling.
+
+    Several parts are layers of their own that one product computes.
+    """
+    for weight in layer.weight.detach().chunk(parts):
+        nn.init.xavier_uniform_(weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

@@ -38,6 +38,17 @@ def attended(net, wanted):
     return seen
 
 
+def hears(net, wanted):
+    """Whether the level makes a difference, beyond rounding, once the network has left its zeros."""
+    net = net.double().eval()
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(torch.randn_like(p), alpha=0.1)
+        x = torch.randn(1, wanted.channels, wanted.height, wanted.width, dtype=torch.float64)
+        few, many = net(x, torch.tensor([3.0]), {}), net(x, torch.tensor([700.0]), {})
+    return not torch.allclose(few, many, rtol=1e-6, atol=1e-9)
+
+
 def arbitrary(rng):
     """A configuration and a picture, each as likely to fit as not."""
     config = UNet(
@@ -48,30 +59,39 @@ def arbitrary(rng):
         middle=rng.random() < 0.5,
         dropout=rng.choice([0.0, 0.3]),
         patch=rng.choice([1, 1, 2, 3, 4]),
+        heads=rng.choice([1, 1, 2, 3]),
+        norm=rng.choice(["group", "instance", "none"]),
+        activation=rng.choice(["silu", "relu", "gelu", "mish"]),
+        scale_shift=rng.random() < 0.5,
     )
     height = rng.choice([1, 2, 3, 4, 6, 8, 12, 16, 18, 24])
     return config, spec(height, height if rng.random() < 0.5 else rng.choice([4, 8, 12, 16]), rng.choice([1, 3]))
 
 
-@pytest.mark.parametrize("seed", range(8))
+FAILURES = r"einops|Shape mismatch|Sizes of tensors|Kernel size|more than 1 value"
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_check_accepts_what_works_and_refuses_what_does_not(seed):
     rng = random.Random(seed)
     outcomes = set()
-    for _ in range(50):
+    for _ in range(80):
         config, wanted = arbitrary(rng)
-        faults = dict(config.check(wanted))
+        found = list(config.check(wanted))
+        faults = dict(found)
         outcomes.update(faults or {"fine"})
         assert ("width" in faults) == (config.width % 8 != 0)
         net = config.build(wanted)
-        if faults.keys() & {"patch", "mults"}:
-            with pytest.raises(
-                Exception, match=r"einops|Shape mismatch|Sizes of tensors|Kernel size|more than 1 value"
-            ):
+        if faults.keys() & {"patch", "mults", "heads"} or "several places" in str(found):
+            with pytest.raises(Exception, match=FAILURES):
                 attended(net, wanted)
+        elif "norm" in faults:
+            assert not hears(net, wanted)
         else:
             assert ("attention" in faults) == (attended(net, wanted) != set(config.attention))
             assert all(p.grad.isfinite().all() for p in net.parameters())
-    assert outcomes == {"fine", "width", "patch", "mults", "attention"}
+            assert hears(net, wanted)
+    assert outcomes == {"fine", "width", "patch", "mults", "attention", "heads", "norm"}
 
 
 REFUSALS = """
@@ -82,6 +102,16 @@ REFUSALS = """
 {"patch": 4} | 30, 30 | patch | 4 does not divide size 30; the nearest that do are 3 and 5
 {"patch": 4} | 32, 30 | patch | 4 does not divide height 32 and width 30; the nearest that does is 2
 {"attention": (32, 12, 5)} | 32, 32 | attention | the network never works at side 12 and 5, only at 32, 16 and 8
+{"heads": 3} | 32, 32 | heads | 3 does not divide the 128 channels that attend; the nearest that do are 2 and 4
+{"heads": 256} | 32, 32 | heads | 256 does not divide the 128 channels that attend; the nearest that does is 128
+{"width": 24, "mults": (1, 2, 3), "attention": (32, 16), "heads": 5} | 32, 32 | heads | \
+5 does not divide the 24, 48 and 72 channels that attend; the nearest that do are 4 and 6
+{"attention": (32,), "middle": False, "heads": 12} | 32, 32 | heads | \
+12 does not divide the 64 channels that attend; the nearest that do are 8 and 16
+{"norm": "instance"} | 32, 32 | norm | \
+instance undoes what the noise level adds to a channel; set scale_shift = true or norm = group
+{"norm": "instance", "scale_shift": True} | 4, 4 | norm | \
+instance needs several places, and the last level has one; use norm = group or fewer mults
 """
 
 
@@ -94,9 +124,18 @@ def test_refusals_say_what_would_work(line):
 def test_the_longer_side_counts_and_many_channels_survive_one_pixel():
     assert list(UNet(attention=(32,)).check(spec(16, 32))) == []
     assert list(UNet().check(spec(4, 4))) == []
+    assert list(UNet(norm="instance", scale_shift=True).check(spec(4, 8))) == []
 
 
-@pytest.mark.parametrize("fields", [{"mults": ()}, {"mults": (1, 0)}, {"blocks": 0}, {"dropout": 1.0}, {"patch": 0}])
+def test_heads_count_only_where_something_attends():
+    assert list(UNet(heads=3, middle=False).check(spec(32, 32))) == []
+    assert list(UNet(width=24, mults=(1, 2), attention=(32,), heads=3).check(spec(32, 32))) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"mults": ()}, {"mults": (1, 0)}, {"blocks": 0}, {"dropout": 1.0}, {"patch": 0}, {"heads": 0}, {"norm": "batch"}],
+)
 def test_the_unet_refuses_what_no_picture_could_mend(fields):
     with pytest.raises(ValidationError):
         UNet(**fields)
