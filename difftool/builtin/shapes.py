@@ -60,7 +60,7 @@ class Shapes(Dataset):
     kinds: tuple[Kind, ...] = Field(
         ("circle", "square", "triangle", "star", "heart", "ring", "cross", "moon"), min_length=1
     )
-    """the shapes that occur; a picture's label is the position of its shape in this list"""
+    """the shapes that occur; a picture's label is the name of its shape"""
 
     smallest: Share = 0.5
     """the smallest shape, as a share of the picture's shorter side"""
@@ -76,11 +76,6 @@ class Shapes(Dataset):
         """(channels, height, width)."""
         height, width = self.size if isinstance(self.size, tuple) else (self.size, self.size)
         return self.channels, height, width
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each label is called."""
-        return self.kinds
 
     def open(self) -> Images:
         """The pictures, none drawn yet."""
@@ -116,8 +111,8 @@ class _Drawn:
         return self._pixels.take(chosen, axis=0)
 
     def values(self, indices: Sequence[int]) -> Mapping[str, Sequence[Any]]:
-        """The label of each picture: the position of its shape in `kinds`."""
-        return {"label": [_label(self._recipe, _dice(self._recipe, i)) for i in self._checked(indices).tolist()]}
+        """The label of each picture: what its shape is called."""
+        return {"label": [_kind(self._recipe, _dice(self._recipe, i)) for i in self._checked(indices).tolist()]}
 
     def _checked(self, indices: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
         import numpy as np
@@ -134,16 +129,16 @@ def _dice(recipe: Shapes, index: int) -> random.Random:
     return random.Random(recipe.seed << 64 | index)
 
 
-def _label(recipe: Shapes, dice: random.Random) -> int:
+def _kind(recipe: Shapes, dice: random.Random) -> str:
     """Always the first throw: so the label is known without drawing. (Only `random()` is the same in every Python.)"""
-    return int(dice.random() * len(recipe.kinds))
+    return recipe.kinds[int(dice.random() * len(recipe.kinds))]
 
 
 def _draw(recipe: Shapes, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     import numpy as np
 
     dice = _dice(recipe, index)
-    kind = recipe.kinds[_label(recipe, dice)]
+    kind = _kind(recipe, dice)
     ground, paint = _colours(dice)
     cover = _cover(recipe, kind, dice)[:, :, None]
     colours = np.array([ground, paint], dtype=np.int32)

@@ -30,6 +30,10 @@ def train(
     weights: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Begin with the weights of a model.safetensors.")
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow-change", metavar="KEY", help="Let --from weights learn another predict or schedule."),
+    ] = None,
     sets: Sets = None,
     profile: Annotated[
         str, typer.Option(metavar="NAME", help="auto: the profile named after the device; none: the plain recipe.")
@@ -40,9 +44,11 @@ def train(
     ui: Ui = UI.auto,
 ) -> None:
     """Train a recipe: difftool train quickstart."""
+    from difftool.engine.origin import begin_with
     from difftool.engine.sealed import open_model_file
     from difftool.plugin.loader import installed
     from difftool.recipe.load import load
+    from difftool.recipe.write import plain
     from difftool.run.layout import check_free
 
     if name is not None:
@@ -50,6 +56,9 @@ def train(
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
     start_from = open_model_file(weights) if weights else None
+    if start_from:
+        table = plain(loaded.recipe("none" if profile == "auto" else profile)[0], registry)
+        begin_with(start_from, table, allow or [])
     with display(ui) as show:
         with show.loading("torch"):
             from difftool.engine.device import pick
@@ -64,15 +73,18 @@ def train(
             show.quiet()
             _say_plan(chosen, registry)
             return
-        run = start(chosen, registry, runs, show, name=name, weights=start_from, argv=sys.argv)
+        run = start(chosen, registry, runs, show, name=name, weights=start_from, allow=allow or [], argv=sys.argv)
     show.finish(run.root)
 
 
 def _say_plan(recipe: Recipe, registry: Registry) -> None:
+    from difftool.engine.build import opened
     from difftool.engine.plan import plan, size
     from difftool.recipe.explain import show
     from difftool.recipe.write import differences
 
+    if recipe.conditions:  # how many labels there are, only the data knows
+        recipe = opened(recipe, registry)[0]
     ahead = plan(recipe, registry)
     batch = [recipe.train.batch, *ahead.shape]
     parts = f" in {recipe.train.accumulate} parts of {ahead.micro}" if recipe.train.accumulate > 1 else ""

@@ -33,6 +33,13 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return contextlib.nullcontext()
 
 
+def settled(x0: Tensor, x: Tensor, alpha: float, sigma: float, clip: bool, mix: Tensor | None = None) -> Prediction:
+    """A guess of x0, kept within -1..1 if so wished, with the eps that goes with it."""
+    if clip:
+        x0 = x0.clamp(-1, 1)
+    return Prediction(x0, (x - alpha * x0) / sigma, mix)
+
+
 @dataclass(frozen=True, eq=False)
 class NetDenoiser:
     """A trained network behind the denoiser's door: target conversion, clipping and precision happen here."""
@@ -43,22 +50,19 @@ class NetDenoiser:
     hears: str = "level"
     clip: bool = True
     precision: str = "float32"
-    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    cond: Mapping[str, Tensor] = field(default_factory=dict)  # [B, *shape], or [1, *shape] for all
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         level = torch.tensor(t, dtype=torch.float64)
         c = coefficients(self.target, self.schedule, level)
         told = heard(self.hears, self.schedule, level).float().expand(len(x)).to(x.device)
+        cond = {key: row.to(x.device).expand(len(x), *row.shape[1:]) for key, row in self.cond.items()}
         with autocast(x.device, self.precision):
-            output = self.net(x * float(c.scale), told, self.cond)[:, : x.shape[1]]
-        x0 = float(c.skip) * x + float(c.out) * output.float()
-        if self.clip:
-            x0 = x0.clamp(-1, 1)
-        return Prediction(x0, (x - float(c.alpha) * x0) / float(c.sigma))
-
-    def on(self, schedule: Schedule) -> Denoiser:
-        """The same network on another schedule."""
-        return on(self, schedule)
+            output = self.net(x * float(c.scale), told, cond)
+        answer, raw = output[:, : x.shape[1]].float(), output[:, x.shape[1] :].float()
+        x0 = float(c.skip) * x + float(c.out) * answer
+        mix = ((raw + 1) / 2).clamp(0, 1) if raw.shape == x.shape else None
+        return settled(x0, x, float(c.alpha), float(c.sigma), self.clip, mix)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +79,8 @@ class _Elsewhere:
         a, s = (float(v) for v in self.inner.schedule.at(level))
         # Equal ratios: one factor turns one schedule's x into the other's. Beyond the ends of `inner` its last level
         # answers, so eps is derived again: x = alpha x0 + sigma eps holds here too.
-        x0 = self.inner(x * math.sqrt((a * a + s * s) / (alpha * alpha + sigma * sigma)), level).x0
-        return Prediction(x0, (x - alpha * x0) / sigma)
+        guess = self.inner(x * math.sqrt((a * a + s * s) / (alpha * alpha + sigma * sigma)), level)
+        return settled(guess.x0, x, alpha, sigma, False, guess.mix)
 
 
 def on(denoiser: Denoiser, schedule: Schedule) -> Denoiser:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from difftool.core.denoiser import NetDenoiser
+from difftool.core.conditions import Condition, encoded
+from difftool.core.denoiser import NetDenoiser, on
+from difftool.core.guidance import UNGUIDED, Guidance, Guided
 from difftool.core.sampling import Sampler, SeededNoise, last, spaced, to_bytes, walk
 from difftool.core.schedule import Schedule
+from difftool.core.start import Start
 from difftool.core.target import Target
-from difftool.core.types import Spacing, Step
+from difftool.core.types import Denoiser, Spacing, Step
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class How:
     steps: int | None = None
     spacing: Spacing | None = None
     clip: bool = True
+    guidance: Guidance = UNGUIDED
+    told: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # seed k is told value k, round and round
+    on: Schedule | None = None  # sample on this schedule, by equal noise level
 
     def times(self, schedule: Schedule) -> tuple[float, ...]:
         """The levels to visit: the sampler's own, unless a spacing is named."""
@@ -43,6 +49,7 @@ class Model:
     recipe: Mapping[str, Any]  # resolved, as plain values
     how: How  # what the recipe says about sampling
     hears: str = "level"
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
     digest: str = ""  # sha256 of the file the weights came from
 
     @property
@@ -50,15 +57,38 @@ class Model:
         """Where the network lives."""
         return next((p.device for p in self.net.parameters()), torch.device("cpu"))
 
-    def denoiser(self, *, clip: bool = True) -> NetDenoiser:
-        """The one thing a sampler may know of this model."""
-        return NetDenoiser(self.net, self.schedule, self.target, self.hears, clip)
+    def denoiser(
+        self,
+        *,
+        clip: bool = True,
+        told: Mapping[str, Sequence[Any]] | None = None,
+        guidance: Guidance = UNGUIDED,
+    ) -> Denoiser:
+        """The one thing a sampler may know of this model. `told` holds a value for each picture, by condition;
+        what is left out is not told."""
 
-    def walk(self, seeds: Sequence[int], how: How | None = None) -> Iterator[Step]:
+        def branch(cond: Mapping[str, Tensor], clip: bool) -> NetDenoiser:
+            return NetDenoiser(self.net, self.schedule, self.target, self.hears, clip, cond=cond)
+
+        rows = encoded(self.conditions, told or {})
+        null = {key: condition.null[None] for key, condition in self.conditions.items()}
+        if not rows or guidance == UNGUIDED:
+            return branch(null | rows, clip)
+        return Guided(branch(null | rows, False), branch(null, False), guidance, clip)
+
+    def told(self, seeds: Sequence[int], how: How) -> dict[str, list[Any]]:
+        """What each picture is told: as `how` says; else, of a list of choices, one after the other."""
+        rounds = {key: condition.choices for key, condition in self.conditions.items() if condition.choices}
+        return {key: [values[seed % len(values)] for seed in seeds] for key, values in {**rounds, **how.told}.items()}
+
+    def walk(self, seeds: Sequence[int], how: How | None = None, start: Start | None = None) -> Iterator[Step]:
         """The stream of Steps for one batch of seeds."""
         how = how or self.how
         noise = SeededNoise(seeds, self.shape, self.device)
-        return walk(how.sampler, self.denoiser(clip=how.clip), how.times(self.schedule), noise)
+        denoiser = self.denoiser(clip=how.clip, told=self.told(seeds, how), guidance=how.guidance)
+        if how.on:
+            denoiser = on(denoiser, how.on)
+        return walk(how.sampler, denoiser, how.times(denoiser.schedule), noise, start)
 
     def sample(
         self,
@@ -67,13 +97,25 @@ class Model:
         sampler: Sampler | None = None,
         steps: int | None = None,
         spacing: Spacing | None = None,
+        guidance: float | None = None,
+        told: Mapping[str, Any] | None = None,
         batch: int = 64,
     ) -> Tensor:
         """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone.
 
-        What is not given is as the recipe says.
+        `told={"label": "circle"}`, or a tuple of values that seeds take in turn. What is not given is as the recipe
+        says.
         """
-        how = How(sampler or self.how.sampler, steps or self.how.steps, spacing or self.how.spacing, self.how.clip)
+        mine = self.how
+        turns = {key: value if isinstance(value, tuple) else (value,) for key, value in (told or {}).items()}
+        how = replace(
+            mine,
+            sampler=sampler or mine.sampler,
+            steps=steps or mine.steps,
+            spacing=spacing or mine.spacing,
+            guidance=mine.guidance if guidance is None else replace(mine.guidance, scale=guidance),
+            told={**mine.told, **turns},
+        )
         seeds = list(seeds)
         parts = [last(self.walk(seeds[i : i + batch], how)).x for i in range(0, len(seeds), batch)]
         return to_bytes(torch.cat(parts)) if parts else torch.empty(0, *self.shape[1:], self.shape[0]).byte()

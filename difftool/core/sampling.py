@@ -15,6 +15,7 @@ from torch import Tensor
 
 from difftool.core.randomness import Stream, normal
 from difftool.core.schedule import Schedule
+from difftool.core.start import Start
 from difftool.core.types import Denoiser, Draw, Spacing, Step
 from difftool.errors import InputError
 
@@ -82,12 +83,19 @@ class SeededNoise:
 
 
 @torch.no_grad()
-def walk(sampler: Sampler, denoiser: Denoiser, times: tuple[float, ...], draw: Draw) -> Generator[Step, None, None]:
+def walk(
+    sampler: Sampler, denoiser: Denoiser, times: tuple[float, ...], draw: Draw, start: Start | None = None
+) -> Generator[Step, None, None]:
     """x_T first, as index 0, then every Step of the sampler. Gradients are off inside, not in the consumer."""
     schedule = denoiser.schedule
+    if start:
+        times = start.times(times, schedule.T)
     check_times(times, schedule.T)
-    alpha, sigma = (float(v) for v in schedule.at(times[0]))
-    x = math.sqrt(alpha * alpha + sigma * sigma) * draw()
+    if start:
+        x = start.x(schedule, draw)
+    else:
+        alpha, sigma = (float(v) for v in schedule.at(times[0]))
+        x = math.sqrt(alpha * alpha + sigma * sigma) * draw()
     total = len(times) - 1
     yield Step(0, total, times[0], x, x)
     step = None

@@ -66,6 +66,7 @@ def add_noise(
         x_t=x_t,
         target=of_x0 * x0 + of_eps * eps,
         t=level.flatten(),
+        times=t,
         alpha=alpha,
         sigma=sigma,
         gain=gain,

@@ -40,10 +40,15 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the network thinks of x_t = alpha x0 + sigma eps: both halves, always consistent."""
+    """What the network thinks of x_t = alpha x0 + sigma eps: both halves, always consistent.
+
+    A network with learned variance also says where between the two bounds of a hop the log variance lies:
+    mix ln beta + (1 - mix) ln posterior, mix in 0..1.
+    """
 
     x0: Tensor
     eps: Tensor
+    mix: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Noised:
     x_t: Tensor  # [B, C, H, W]
     target: Tensor  # [B, C, H, W], what the network should have said
     t: Tensor  # [B]
+    times: Tensor  # [B], the same levels as float64 on the CPU: what `schedule` is asked with
     alpha: Tensor  # [B, 1, 1, 1]
     sigma: Tensor  # [B, 1, 1, 1]
     gain: Tensor  # [B, 1, 1, 1], the target's `out`: an error e of the network is an error gain * e of x0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -15,6 +15,7 @@ from torch import nn
 
 import difftool
 from difftool.core.denoiser import heard
+from difftool.core.guidance import Guidance
 from difftool.core.model import How, Model
 from difftool.core.randomness import Stream, integers
 from difftool.core.schedule import Schedule
@@ -27,7 +28,7 @@ from difftool.engine.loop import gradients
 from difftool.engine.weights import load_into, tensors_of
 from difftool.errors import InputError, PluginError
 from difftool.plugin.blame import blamed
-from difftool.plugin.component import Component, Sampler, Strict
+from difftool.plugin.component import Component, NoiseSchedule, Sampler, Strict
 from difftool.plugin.registry import BUILTIN, Registry
 from difftool.recipe.check import spec_of
 from difftool.recipe.model import Preview, Recipe, Sample
@@ -54,13 +55,19 @@ class Workshop:
         return plain(self.recipe, self.registry)
 
 
+def tables(component: NoiseSchedule, registry: Registry) -> Schedule:
+    """What a schedule component builds, of the length that it says."""
+    with blamed(registry, component, "building its tables"):
+        schedule = component.build()
+    if schedule.T != component.T:
+        name = registry.offer(type(component)).owned
+        raise PluginError(f"the schedule {name} has {schedule.T} levels, its T says {component.T}")
+    return schedule
+
+
 def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | None]:
     """(the tables, a warning if their last level is hardly noise)."""
-    with blamed(registry, recipe.schedule, "building its tables"):
-        schedule = recipe.schedule.build()
-    if schedule.T != recipe.schedule.T:
-        name = registry.offer(type(recipe.schedule)).owned
-        raise PluginError(f"the schedule {name} has {schedule.T} levels, its T says {recipe.schedule.T}")
+    schedule = tables(recipe.schedule, registry)
     warning = schedule.require_noise()
     with blamed(registry, recipe.predict, "placing the network"):  # refuses a target that cannot work here
         coefficients(recipe.predict, schedule, torch.arange(1, schedule.T + 1))
@@ -69,7 +76,7 @@ def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | Non
 
 def network(recipe: Recipe, registry: Registry, shape: tuple[int, int, int], where: str = "cpu") -> nn.Module:
     """The untrained network; its first weights depend on the recipe's seed alone. On "meta" it has none."""
-    spec = spec_of(shape, recipe.schedule.T, recipe.loss.outputs)
+    spec = spec_of(shape, recipe.schedule.T, recipe.loss.outputs, recipe.conditions)
     seed = int(integers(recipe.seed, Stream.INIT, 0, [0], 1))
     with torch.random.fork_rng(devices=[]), blamed(registry, recipe.backbone, "building the network"):
         torch.manual_seed(seed)
@@ -77,14 +84,34 @@ def network(recipe: Recipe, registry: Registry, shape: tuple[int, int, int], whe
             return recipe.backbone.build(spec)
 
 
-def workshop(recipe: Recipe, registry: Registry) -> Workshop:
-    """Builds all of it, tries one small step, and settles what `auto` leaves open."""
-    device = devices.pick(recipe.train.device)
-    schedule, warning = schedule_of(recipe, registry)
+def opened(recipe: Recipe, registry: Registry) -> tuple[Recipe, Images]:
+    """The pictures, and the recipe with conditions that have learned from them all there is to know."""
     with blamed(registry, recipe.data, "opening the data"):
         images = recipe.data.open()
     if len(images) == 0:
         raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
+    if not recipe.conditions:
+        return recipe, images
+    with blamed(registry, recipe.data, "telling what its pictures are"):
+        values = images.values(range(len(images)))
+    fitted = {}
+    for key, condition in recipe.conditions.items():
+        if key not in values:
+            raise InputError(
+                f"the data says nothing called {key!r} of its pictures",
+                where=f"conditions.{key}",
+                why=f"{registry.offer(type(recipe.data)).owned} has {', '.join(values) or 'pictures alone'}",
+                do="name the section after what the data has, or leave it out",
+            )
+        with blamed(registry, condition, "learning from the data"):
+            fitted[key] = condition.fit(values[key])
+    return replace(recipe, conditions=fitted), images
+
+
+def workshop(recipe: Recipe, registry: Registry, images: Images) -> Workshop:
+    """Builds all of it, tries one small step, and settles what `auto` leaves open."""
+    device = devices.pick(recipe.train.device)
+    schedule, warning = schedule_of(recipe, registry)
     net = network(recipe, registry, recipe.data.shape).to(device)
     feed = Feed(images, recipe, registry, device)
     # On a copy: running averages inside a network must not know that it was tried.
@@ -97,23 +124,25 @@ def workshop(recipe: Recipe, registry: Registry) -> Workshop:
         )
         recipe = replace(recipe, train=recipe.train.model_copy(update={"precision": precision}))
     notes = [warning] if warning else []
-    return Workshop(recipe, registry, device, precision, schedule, images, fingerprint(images), net, notes)
+    told = fingerprint(images, recipe.conditions)
+    return Workshop(recipe, registry, device, precision, schedule, images, told, net, notes)
 
 
 def rehearse(
     net: nn.Module, feed: Feed, recipe: Recipe, registry: Registry, schedule: Schedule, device: torch.device
 ) -> None:
     """Two pictures through network and loss, so that a part that cannot work says so now and not in hour ten."""
-    x0 = next(iter(feed(1)))[0][:2]
+    first = next(iter(feed(1)))
+    x0, cond = first.x0[:2], {key: row[:2] for key, row in first.cond.items()}
     with blamed(registry, recipe.loss, "placing noise levels"):
         t = recipe.loss.levels(torch.arange(len(x0), dtype=torch.float64) / len(x0), schedule).double()
     if t.shape != (len(x0),) or not bool(((t > 0) & (t <= schedule.T)).all()):
         raise _bad(
             registry, recipe.loss, f"places levels {t.tolist()}; they must lie above 0 and at most at {schedule.T}"
         )
-    scaled, noised = add_noise(x0, torch.randn_like(x0), t, recipe.predict, schedule, {})
+    scaled, noised = add_noise(x0, torch.randn_like(x0), t, recipe.predict, schedule, cond)
     with torch.no_grad(), blamed(registry, recipe.backbone, "running the network"):
-        output = net(scaled, heard(recipe.backbone.hears, schedule, t).float().to(device), {})
+        output = net(scaled, heard(recipe.backbone.hears, schedule, t).float().to(device), cond)
     wanted = (len(x0), x0.shape[1] * recipe.loss.outputs, *x0.shape[2:])
     if not isinstance(output, torch.Tensor) or output.shape != wanted:
         got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
@@ -132,17 +161,20 @@ def _bad(registry: Registry, part: Component, what: str) -> PluginError:
     return PluginError(f"the {offer.kind} {offer.owned} {what}", where=offer.owner)
 
 
-def fingerprint(images: Images) -> str:
-    """A hash that tells data sets apart: their length, and 64 pictures spread over it."""
+def fingerprint(images: Images, conditions: Iterable[str] = ()) -> str:
+    """A hash that tells data sets apart: their length, 64 pictures spread over it, and what is told of these."""
     chosen = sorted(set(np.linspace(0, len(images) - 1, 64).astype(int).tolist()))
     digest = hashlib.sha256(f"{len(images)} ".encode())
     digest.update(images.take(chosen).tobytes())
+    values = images.values(chosen)
+    digest.update("".join(f"{key} {list(values[key])}" for key in sorted(conditions)).encode())
     return digest.hexdigest()[:16]
 
 
 def how_of(sampler: Sampler, sample: Sample, preview: Preview | None = None) -> How:
     """How to sample, as [sampler] and [sample] say, with what [preview] says differently."""
-    how = How(sampler, sample.steps, sample.spacing, sample.clip)
+    guidance = Guidance(sample.guidance, sample.guidance_levels, sample.guidance_rescale)
+    how = How(sampler, sample.steps, sample.spacing, sample.clip, guidance)
     if preview is None:
         return how
     return How(
@@ -150,6 +182,7 @@ def how_of(sampler: Sampler, sample: Sample, preview: Preview | None = None) -> 
         preview.steps or how.steps,
         preview.spacing or how.spacing,
         how.clip if preview.clip is None else preview.clip,
+        guidance if preview.guidance is None else replace(guidance, scale=preview.guidance),
     )
 
 
@@ -164,6 +197,7 @@ def model_of(shop: Workshop, net: nn.Module, how: How) -> Model:
         recipe=shop.table,
         how=how,
         hears=recipe.backbone.hears,
+        conditions=recipe.conditions,
     )
 
 
@@ -192,18 +226,21 @@ def _components(value: object) -> Iterator[Component]:
     """Every component in it, however deep: the preview's sampler, the log's sinks, a part of a part."""
     if isinstance(value, Component):
         yield value
-    if isinstance(value, Strict | tuple):
-        for inner in value if isinstance(value, tuple) else vars(value).values():
+    if isinstance(value, Strict):
+        value = tuple(vars(value).values())
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        for inner in value:
             yield from _components(inner)
 
 
 def load_model(known: Described, device: str = "auto") -> Model:
     """What a weights file holds, ready to be sampled. The data set is not needed."""
     where = devices.pick(device)
-    with blamed(known.registry, known.schedule, "building its tables"):
-        schedule = known.schedule.build()
+    schedule = tables(known.schedule, known.registry)
     with blamed(known.registry, known.backbone, "building the network"), torch.random.fork_rng(devices=[]):
-        net = known.backbone.build(spec_of(known.shape, schedule.T, known.loss.outputs))
+        net = known.backbone.build(spec_of(known.shape, schedule.T, known.loss.outputs, known.conditions))
     load_into(net, tensors_of(known.file), known.file.label)
     return Model(
         net=net.to(where).eval().requires_grad_(False),
@@ -213,5 +250,6 @@ def load_model(known: Described, device: str = "auto") -> Model:
         recipe=known.recipe,
         how=how_of(known.sampler, known.sample),
         hears=known.backbone.hears,
+        conditions=known.conditions,
         digest=known.file.digest,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from difftool.engine.sealed import Sealed
 from difftool.errors import InputError
-from difftool.plugin.component import Backbone, Loss, NoiseSchedule, Sampler, Target
+from difftool.plugin.component import Backbone, Condition, Loss, NoiseSchedule, Sampler, Target
 from difftool.plugin.registry import Registry
 from difftool.recipe.load import Maker
 from difftool.recipe.model import Sample
@@ -28,6 +29,7 @@ class Described:
     schedule: NoiseSchedule
     backbone: Backbone
     loss: Loss
+    conditions: Mapping[str, Condition]
     sampler: Sampler
     sample: Sample
 
@@ -44,6 +46,7 @@ def describe(file: Sealed, registry: Registry) -> Described:
     maker = Maker(registry, Path(file.label).absolute().parent)
     kinds = {"predict": "target", "schedule": "schedule", "backbone": "backbone", "loss": "loss", "sampler": "sampler"}
     made = {key: maker.component(kind, sections[key], (key,)) for key, kind in kinds.items()}
+    conditions = maker.components("condition", recipe.get("conditions", {}), ("conditions",))
     sample = maker.part(Sample, sections["sample"], ("sample",))
     if maker.problems:
         raise InputError(
@@ -59,6 +62,7 @@ def describe(file: Sealed, registry: Registry) -> Described:
         schedule=made["schedule"],
         backbone=made["backbone"],
         loss=made["loss"],
+        conditions=conditions,
         sampler=made["sampler"],
         sample=sample,
     )

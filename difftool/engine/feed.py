@@ -1,14 +1,17 @@
-"""One batch, from pictures to tensors on the device: ordered, flipped and scaled, in the parts it is computed in."""
+"""One batch, from pictures to tensors on the device: ordered, flipped, scaled and told what they are, in the parts it
+is computed in."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from difftool.core.randomness import Stream, integers
+from difftool.core.conditions import encoded, withheld
+from difftool.core.randomness import Stream, integers, uniform
 from difftool.core.sampling import from_bytes
 from difftool.core.types import Images
 from difftool.data.order import Order
@@ -18,29 +21,47 @@ from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is computed at once."""
+
+    x0: Tensor  # [B, C, H, W] in -1..1
+    slots: Tensor  # [B], the places of its pictures in the batch
+    cond: dict[str, Tensor]  # [B, *shape] by key, with nothing told where the condition was withheld
+
+
 class Feed:
     """Gives step n its batch, whatever came before: randomness depends on (seed, step, slot) only."""
 
     def __init__(self, images: Images, recipe: Recipe, registry: Registry, device: torch.device) -> None:
         self.images, self.data, self.registry, self.device = images, recipe.data, registry, device
-        self.seed, self.flip = recipe.seed, recipe.train.flip
+        self.seed, self.flip, self.conditions = recipe.seed, recipe.train.flip, recipe.conditions
         self.part = recipe.train.batch // recipe.train.accumulate
         self.shape = recipe.data.shape
         self.order = Order(recipe.seed, len(images), recipe.train.batch)
         self.waited = 0.0  # seconds spent on data since somebody last set this to 0
 
-    def __call__(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """(x0 [B, C, H, W] in -1..1, the slots of its pictures) for each part of the batch."""
+    def __call__(self, step: int) -> Iterator[Part]:
+        """The parts of the batch."""
         indices = self.order.indices(step)
         for first in range(0, len(indices), self.part):
             start = time.perf_counter()
             slots = torch.arange(first, first + self.part)
-            x0 = self._pictures(indices[first : first + self.part].tolist())
+            chosen = indices[first : first + self.part].tolist()
+            x0 = self._pictures(chosen)
             if self.flip:
                 mirrored = (integers(self.seed, Stream.FLIP, step, slots, 1)[:, 0] & 1).bool()
                 x0 = torch.where(mirrored.to(x0.device)[:, None, None, None], x0.flip(-1), x0)
+            cond = self._told(chosen, step, slots) if self.conditions else {}
             self.waited += time.perf_counter() - start
-            yield x0, slots
+            yield Part(x0, slots, cond)
+
+    def _told(self, indices: list[int], step: int, slots: Tensor) -> dict[str, Tensor]:
+        with blamed(self.registry, self.data, "telling what its pictures are"):
+            values = self.images.values(indices)
+        rows = encoded(self.conditions, {key: values[key] for key in self.conditions})
+        rows = withheld(self.conditions, rows, uniform(self.seed, Stream.LABELS, step, slots))
+        return {key: row.to(self.device, non_blocking=True) for key, row in rows.items()}
 
     def _pictures(self, indices: list[int]) -> Tensor:
         with blamed(self.registry, self.data, "reading pictures"):

@@ -95,13 +95,14 @@ def gradients(
     """Leaves the batch's mean gradient on `net`; (mean loss, loss by quarter of t / T, samples by quarter)."""
     net.train()
     loss_sum, loss_count = torch.zeros(4, device=device), torch.zeros(4, device=device)
-    for part, (x0, slots) in enumerate(feed(step)):
+    for number, part in enumerate(feed(step)):
+        x0, slots = part.x0, part.slots
         # Dropout alone uses torch's own generator, which on the CPU hears only 32 bits of a seed: mix them first.
-        torch.manual_seed(int(integers(recipe.seed, Stream.DROPOUT, step, [part], 1)))
+        torch.manual_seed(int(integers(recipe.seed, Stream.DROPOUT, step, [number], 1)))
         with blamed(feed.registry, recipe.loss, "placing noise levels"):
             t = recipe.loss.levels(uniform(recipe.seed, Stream.LEVELS, step, slots), schedule).double()
         eps = normal(recipe.seed, Stream.NOISE, step, slots.to(device), x0.shape[1:])
-        scaled, noised = add_noise(x0, eps, t, recipe.predict, schedule, {})
+        scaled, noised = add_noise(x0, eps, t, recipe.predict, schedule, part.cond)
         told = heard(recipe.backbone.hears, schedule, t).float().to(device, non_blocking=True)
         with blamed(feed.registry, recipe.backbone, "running the network"), autocast(device, precision):
             output = net(scaled, told, noised.cond)

@@ -80,8 +80,9 @@ def _kept(net: nn.Module, recipe: Recipe, schedule: Schedule) -> int | None:
         x0 = torch.empty(micro, *recipe.data.shape, device="meta")
         t = torch.ones(micro, dtype=torch.float64)
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            scaled, noised = add_noise(x0, x0, t, recipe.predict, schedule, {})
-            output = net(scaled, noised.t, {})
+            cond = {key: torch.empty(micro, *told.shape, device="meta") for key, told in recipe.conditions.items()}
+            scaled, noised = add_noise(x0, x0, t, recipe.predict, schedule, cond)
+            output = net(scaled, noised.t, cond)
             recipe.loss(output, noised).sum()
     except Exception:
         return None  # a part that needs real numbers; the figure is a convenience

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from difftool.engine.saved import newest
 from difftool.errors import InputError
 from difftool.plugin.registry import Registry
 from difftool.plugin.spelling import nearest
-from difftool.recipe.load import prepare
+from difftool.recipe.load import make, prepare
 from difftool.recipe.model import Recipe
 from difftool.recipe.source import read
 from difftool.recipe.write import changes, flat, plain
@@ -53,7 +54,9 @@ def ahead(run: RunDir, registry: Registry, sets: Sequence[str] = (), allow: Sequ
     for key in allow:
         if not any(_within(each, [key]) for each in flat(now)):
             raise InputError(f"--allow-change {key}: no such key; {nearest(key, [*now, *flat(now)], 'the keys are')}")
-    changed = changes(saved["recipe"], now)
+    # A difftool that has gained keys since writes more of them: the defaults are filled in on both sides.
+    before, _ = make(copy.deepcopy(saved["recipe"]), registry, run.root)
+    changed = changes(plain(before, registry) if before else saved["recipe"], now)
     refused = [key for key in changed if not _within(key, [*FREE, *allow])]
     if refused:
         shown = "; ".join(f"{key}: {changed[key][0]} -> {changed[key][1]}" for key in refused[:6])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import subprocess
 import sys
@@ -14,10 +13,11 @@ from typing import Any
 import torch
 
 from difftool.engine import checkpoint
-from difftool.engine.build import Workshop, versions, workshop
+from difftool.engine.build import Workshop, opened, versions, workshop
 from difftool.engine.device import describe
 from difftool.engine.ema import EMA
 from difftool.engine.loop import State, optimizer_for
+from difftool.engine.origin import begin_with
 from difftool.engine.plan import need_disk, plan, size
 from difftool.engine.resume import Ahead
 from difftool.engine.saved import sweep
@@ -29,7 +29,7 @@ from difftool.errors import InputError
 from difftool.plugin.loader import installed
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
-from difftool.recipe.write import Table, differences, toml
+from difftool.recipe.write import differences, plain, toml
 from difftool.run.layout import RunDir, check_free, new_name
 from difftool.run.lock import RunLock
 from difftool.run.records import load
@@ -44,17 +44,20 @@ def start(
     *,
     name: str | None = None,
     weights: Sealed | None = None,
+    allow: Sequence[str] = (),
     argv: Sequence[str] = (),
 ) -> RunDir:
     """A new run in its own folder, trained to the end."""
     if name is not None:
         check_free(runs, name)
+    if weights is not None:
+        begin_with(weights, plain(recipe, registry), allow)
+    recipe, images = opened(recipe, registry)
     figures = plan(recipe, registry)
     need_disk(runs, figures.disk(recipe.checkpoint.keep))
-    shop = workshop(recipe, registry)
+    shop = workshop(recipe, registry, images)
     if weights is not None:
         load_into(shop.net, tensors_of(weights), weights.label)
-        shop.notes.extend(_otherwise_trained(weights, shop.table))
     state = fresh(shop)
     root = runs / (name or new_name(recipe.name, datetime.now(), secrets.token_hex(2)))
     run = create_run(root, provenance(shop, figures.parameters, argv, weights), toml(shop.table))
@@ -71,10 +74,10 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
     if ahead.complete:
         settle(run, ahead)
         return
-    recipe = ahead.recipe
+    recipe, images = opened(ahead.recipe, registry)
     figures = plan(recipe, registry)
     need_disk(run.root, figures.disk(1))
-    shop = workshop(recipe, registry)
+    shop = workshop(recipe, registry, images)
     if shop.fingerprint != ahead.data and not ahead.other_data:
         raise InputError(
             "the data set is not the one this run was trained on",
@@ -122,16 +125,6 @@ def fresh(shop: Workshop) -> State:
     settings = shop.recipe.train
     ema = EMA(shop.net, settings.ema, settings.ema_warmup) if settings.ema else None
     return State(shop.net, ema, optimizer_for(shop.net, shop.recipe.optim))
-
-
-def _otherwise_trained(weights: Sealed, table: Table) -> list[str]:
-    """What the given weights learned differently: allowed, but worth knowing."""
-    theirs = json.loads(weights.words.get("recipe", "{}"))
-    return [
-        f"the weights were trained with {key} = {theirs.get(key)}, this recipe has {table[key]}"
-        for key in ("predict", "schedule")
-        if theirs.get(key) != table[key]
-    ]
 
 
 def facts_of(shop: Workshop, run: RunDir, parameters: int, terminal: float, disk: int) -> dict[str, str]:

@@ -7,9 +7,9 @@ This module never imports torch: describing a component must cost nothing.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from difftool.core.types import Denoiser, Draw, Images, Noised, RunInfo, Spec, Step
 
 Hears = Literal["level", "logsnr", "alpha"]
+Keeps = Literal["power", "sum", "signal", "nothing"]
+Gives = Literal["samples", "means"]
+Watch = Callable[[int, int], None]
+"""Hears (done, in all) of anything that takes long."""
 
 
 class Strict(BaseModel):
@@ -77,6 +81,9 @@ class NoiseSchedule(Component):
     T: int = Field(1000, ge=1, le=1_000_000)
     """number of noise levels"""
 
+    keeps: ClassVar[Keeps] = "power"
+    """what is 1 at every level: alpha^2 + sigma^2 (power), alpha + sigma (sum), alpha (signal), or nothing"""
+
     def build(self) -> Schedule:
         """The two tables; tensors may be made here, not before."""
         raise TypeError(f"{type(self).__name__} does not define build()")
@@ -100,6 +107,10 @@ class Backbone(Component):
         """(field, what is wrong and what would work) for each thing that cannot work; no tensors yet."""
         return ()
 
+    def takes(self, key: str, shape: tuple[int, ...]) -> bool:
+        """Whether the network uses a condition of this shape, which it finds as cond[key] [B, *shape]."""
+        return False
+
     def build(self, spec: Spec) -> nn.Module:
         """The module; whatever it holds is trained and saved."""
         raise TypeError(f"{type(self).__name__} does not define build()")
@@ -122,6 +133,14 @@ class Loss(Component):
 
 class Sampler(Component):
     """A way from noise to pictures."""
+
+    gives: ClassVar[Gives] = "samples"
+    """samples of what was learned, or their mean: a blurred picture"""
+
+    @property
+    def outputs(self) -> int:
+        """How many pictures' worth of channels the network must answer: 2 if `Prediction.mix` is read."""
+        return 1
 
     def times(self, schedule: Schedule, n: int | None = None) -> tuple[float, ...]:
         """n + 1 strictly falling levels from T to 0; n defaults to T."""
@@ -150,30 +169,40 @@ class Dataset(Component):
 class Condition(Component):
     """Something a network is told beside the picture."""
 
+    drop: float = Field(0.1, ge=0, le=1)
+    """share of pictures whose value is withheld in training: what guidance compares with"""
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one encoded value."""
         raise TypeError(f"{type(self).__name__} does not define shape")
 
-    def fit(self, values: Iterable[Any]) -> Condition:
-        """A copy that knows what the data told it, as ordinary fields."""
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What may be asked for, in words, if it is a list; () if it is anything else."""
+        return ()
+
+    def fit(self, values: Iterable[Any]) -> Self:
+        """A copy that knows what the data told it, as ordinary fields; what it was given already, it keeps."""
         return self
 
     def encode(self, value: Any) -> Tensor:
-        """The tensor for one raw value."""
+        """The float32 tensor for one raw value."""
         raise TypeError(f"{type(self).__name__} does not define encode()")
 
     @property
-    def null(self) -> Any:
-        """The value that stands for "not told"."""
-        return None
+    def null(self) -> Tensor:
+        """The tensor that stands for "not told": zeros, unless a value may be just that."""
+        import torch
+
+        return torch.zeros(self.shape)
 
 
 class Metric(Component):
     """A judgement of a model."""
 
-    def measure(self, model: Model, images: Images) -> Mapping[str, float]:
-        """Named numbers."""
+    def measure(self, model: Model, images: Images, watch: Watch) -> Mapping[str, float | tuple[float, ...]]:
+        """Named numbers, or tuples of them: one a level. `watch(done, in all)` keeps a person informed."""
         raise TypeError(f"{type(self).__name__} does not define measure()")
 
 

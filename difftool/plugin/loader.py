@@ -27,7 +27,10 @@ from difftool.plugin.spelling import nearest
 
 BUILTIN_MODULES = tuple(
     f"difftool.builtin.{module}"
-    for module in ("schedules", "targets", "losses", "ddpm", "ddim", "unet", "mlp", "datasets")
+    for module in (
+        *("schedules", "targets", "losses", "hybrid", "ddpm", "ddim", "unet", "mlp", "conditions", "datasets"),
+        "bits",
+    )
 )
 
 HOOK_OF = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MANY = 40
+"""Longer lists are not read."""
+
 
 def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
     """Every known word that is one slip of the finger away, else the most alike; all of them when nothing is."""
@@ -15,6 +18,8 @@ def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
     )  # fmt: skip
     if close:
         return f"did you mean {' or '.join(map(repr, close))}?"
+    if len(known) > MANY:
+        return f"{otherwise} {', '.join(known[:MANY])} and {len(known) - MANY} more"
     return f"{otherwise} {', '.join(known)}" if known else "there are none"
 
 

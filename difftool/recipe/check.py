@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from difftool.core.types import Spec
 from difftool.plugin.blame import blamed
+from difftool.plugin.component import Backbone, Condition, Loss
 from difftool.plugin.registry import Registry
 from difftool.recipe.explain import Problem
 
 
-def spec_of(data_shape: tuple[int, int, int], T: int, outputs: int) -> Spec:
+def spec_of(data_shape: tuple[int, int, int], T: int, outputs: int, conditions: Mapping[str, Condition]) -> Spec:
     """What the backbone must fit."""
     channels, height, width = data_shape
-    return Spec(channels, channels * outputs, height, width, T, {})
+    told = {key: condition.shape for key, condition in conditions.items()}
+    return Spec(channels, channels * outputs, height, width, T, told)
 
 
 def cross_check(parts: dict[str, Any], registry: Registry) -> Iterator[Problem]:
@@ -31,9 +33,66 @@ def cross_check(parts: dict[str, Any], registry: Registry) -> Iterator[Problem]:
         steps = getattr(parts.get(section), "steps", None)
         if schedule and steps and steps > schedule.T:
             yield Problem((section, "steps"), f"at most one step a level: {schedule.T} (schedule.T), got {steps}")
-    if data and schedule and "backbone" in parts and "loss" in parts:
+    if "conditions" in parts:
+        yield from _guided(parts, parts["conditions"])
+    if "loss" in parts:
+        yield from _learned(parts, parts["loss"], registry)
+    if data and schedule and all(key in parts for key in ("backbone", "loss", "conditions")):
         with blamed(registry, data, "telling its shape"):
-            spec = spec_of(data.shape, schedule.T, parts["loss"].outputs)
-        with blamed(registry, parts["backbone"], "checking the recipe"):
-            found = list(parts["backbone"].check(spec))
-        yield from (Problem(("backbone", name), text) for name, text in found)
+            spec = spec_of(data.shape, schedule.T, parts["loss"].outputs, parts["conditions"])
+        yield from _fitting(parts["backbone"], spec, registry)
+
+
+def _fitting(backbone: Backbone, spec: Spec, registry: Registry) -> Iterator[Problem]:
+    """Whether the network suits the pictures and hears what it is told."""
+    name = registry.offer(type(backbone)).owned
+    with blamed(registry, backbone, "checking the recipe"):
+        found = list(backbone.check(spec))
+        deaf = [key for key, shape in spec.conditions.items() if not backbone.takes(key, shape)]
+    yield from (Problem(("backbone", field), text) for field, text in found)
+    for key in deaf:
+        yield Problem(
+            ("conditions", key), f"the backbone {name} does not listen to it; take another backbone, or leave it out"
+        )
+
+
+def _guided(parts: dict[str, Any], conditions: Mapping[str, Condition]) -> Iterator[Problem]:
+    """Guidance that could not work."""
+    for section in ("sample", "preview"):
+        part, levels = parts.get(section), getattr(parts.get(section), "guidance_levels", None)
+        if part is not None and (text := unguided(part.guidance, conditions)):
+            yield Problem((section, "guidance"), text)
+        if levels and levels[0] > levels[1]:
+            yield Problem(
+                (section, "guidance_levels"), f"from the lower to the higher level, got {levels[0]:g} to {levels[1]:g}"
+            )
+
+
+def unguided(scale: float | None, conditions: Mapping[str, Condition]) -> str | None:
+    """Why guidance of this scale cannot work with these conditions, or None."""
+    if scale in (None, 1):
+        return None
+    if not conditions:
+        return "nothing is told that could be exaggerated; guidance needs a condition, as in [conditions.label]"
+    if all(condition.drop == 0 for condition in conditions.values()):
+        key = next(iter(conditions))
+        return (
+            f"the network never sees a picture without being told, which guidance compares with; "
+            f"train with conditions.{key}.drop = 0.1"
+        )
+    return None
+
+
+def _learned(parts: dict[str, Any], loss: Loss, registry: Registry) -> Iterator[Problem]:
+    """A sampler that reads what the network does not say."""
+    for section, sampler in (
+        ("sampler", parts.get("sampler")),
+        ("preview", getattr(parts.get("preview"), "sampler", None)),
+    ):
+        if sampler is not None and sampler.outputs > loss.outputs:
+            yield Problem((section,), unlearned(registry.offer(type(loss)).owned))
+
+
+def unlearned(loss: str) -> str:
+    """The refusal of a sampler that needs a learned variance."""
+    return f'needs a network that learns its variance, and the loss {loss} teaches none; train with loss = "hybrid"'

@@ -19,7 +19,7 @@ from difftool.plugin.registry import Registry, UnknownComponent
 from difftool.plugin.spelling import nearest, one_slip
 from difftool.recipe.check import cross_check
 from difftool.recipe.explain import Homes, Path, Places, Problem, problems_of, show, unknown, unusable
-from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, SCALARS, SECTIONS, Recipe
+from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, MANY, SCALARS, SECTIONS, Recipe
 from difftool.recipe.overlay import Table, mark, move, options, overlay
 from difftool.recipe.source import Source, read
 
@@ -55,6 +55,16 @@ class Maker:
         except UnknownComponent as error:
             return self._wrong((*path, "name") if isinstance(value, dict) else path, str(error))
         return self.part(cls, rest, path)
+
+    def components(self, kind: str, value: Any, path: Path) -> Any:
+        """Any number of components, each under a key of its own."""
+        if not isinstance(value, dict):
+            return self._wrong(path, f"expected tables, as in [{'.'.join(map(str, path))}.KEY], got {show(value)}")
+        for key in value:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", key):
+                self._wrong((*path, key), "a key here is letters, digits, '_' and '-', a letter first")
+        made = {key: self.component(kind, inner, (*path, key)) for key, inner in value.items()}
+        return None if None in made.values() else made
 
     def part(self, cls: type[Strict], table: Any, path: Path) -> Any:
         """A model from its fields, with nested components made first."""
@@ -106,6 +116,8 @@ def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | N
         value = table.get(section, DEFAULTS.get(section))
         if value is None:
             maker.problems.append(Problem((section,), "is missing"))
+        elif section in MANY:
+            parts[section] = maker.components(kind_of(model) or "", value, (section,))
         elif kind := kind_of(model):
             parts[section] = maker.component(kind, value, (section,))
         else:
@@ -121,8 +133,9 @@ def _homes(table: Table, registry: Registry) -> dict[str, list[str]]:
     for section, model in SECTIONS.items():
         if kind := kind_of(model):
             value = table.get(section, DEFAULTS.get(section))
-            name = value.get("name") if isinstance(value, dict) else value
-            found = [registry.get(kind, each) for each in registry.names(kind) if each == name]
+            values = list(value.values()) if section in MANY and isinstance(value, dict) else [value]
+            named = [each.get("name") if isinstance(each, dict) else each for each in values]
+            found = [registry.get(kind, each) for each in registry.names(kind) if each in named]
         else:
             found = [model]
         for key in (key for cls in found for key in cls.model_fields):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from difftool.core.types import Spacing
 from difftool.plugin.component import (
     Backbone,
+    Condition,
     Dataset,
     Loss,
     NoiseSchedule,
@@ -23,6 +25,7 @@ FORMAT = 1
 DEVICES = ("cpu", "cuda", "mps")
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Level = Annotated[float, Field(ge=0)]
 
 
 class Sample(Strict):
@@ -34,6 +37,12 @@ class Sample(Strict):
     """where the steps lie; absent: the sampler's own way, usually uniform"""
     clip: bool = True
     """keep every guess of x0 within -1..1"""
+    guidance: float = Field(1.0, ge=0)
+    """how much more like its label a picture should be: 0 ignores the label, 1 is as learned, 2 to 5 exaggerates"""
+    guidance_levels: tuple[Level, Level] | None = None
+    """lowest and highest level at which guidance works, elsewhere it is 1; absent: everywhere"""
+    guidance_rescale: float = Field(0.0, ge=0, le=1)
+    """how far a guided guess gets the contrast of the plain one back, against loud colours"""
     count: int = Field(64, ge=1)
     """pictures a call makes"""
     batch: int = Field(64, ge=1)
@@ -93,6 +102,8 @@ class Preview(Strict):
     """absent: as in [sample]"""
     clip: bool | None = None
     """absent: as in [sample]"""
+    guidance: float | None = Field(None, ge=0)
+    """absent: as in [sample]"""
 
 
 class Checkpoint(Strict):
@@ -122,6 +133,7 @@ class Recipe:
     seed: int
     predict: Target
     data: Dataset
+    conditions: Mapping[str, Condition]
     schedule: NoiseSchedule
     backbone: Backbone
     loss: Loss
@@ -137,6 +149,7 @@ class Recipe:
 SECTIONS: dict[str, type[Strict]] = {
     "predict": Target,
     "data": Dataset,
+    "conditions": Condition,
     "schedule": NoiseSchedule,
     "backbone": Backbone,
     "loss": Loss,
@@ -150,10 +163,14 @@ SECTIONS: dict[str, type[Strict]] = {
 }
 """Every section of a recipe: a component base where a plugin fills it, else the core's own model."""
 
+MANY = ("conditions",)
+"""Sections that hold any number of components, each under a key of its own."""
+
 SCALARS = ("recipe", "name", "seed")
 DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "predict": "eps",
+    "conditions": {},
     "schedule": "linear",
     "loss": "l2",
     "sampler": "ddpm",

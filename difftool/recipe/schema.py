@@ -6,7 +6,7 @@ from typing import Any, get_origin
 
 from difftool.plugin.component import kind_of, leaves
 from difftool.plugin.registry import Registry
-from difftool.recipe.model import DEFAULTS, FORMAT, SECTIONS
+from difftool.recipe.model import DEFAULTS, FORMAT, MANY, SECTIONS
 
 Schema = dict[str, Any]
 
@@ -21,9 +21,11 @@ def schema(registry: Registry) -> Schema:
     }
     for section, model in SECTIONS.items():
         kind = kind_of(model)
-        sections[section] = _choice(registry, kind, definitions) if kind else _fields(model, registry, definitions)
+        section_schema = _choice(registry, kind, definitions) if kind else _fields(model, registry, definitions)
+        many = {"type": "object", "additionalProperties": section_schema}
+        sections[section] = many if section in MANY else section_schema
     required = ["recipe", "name", *(key for key in SECTIONS if key not in DEFAULTS)]
-    overrides = {key: _loose(sections[key], definitions) for key in SECTIONS}
+    overrides = {key: sections[key] if key in MANY else _loose(sections[key], definitions) for key in SECTIONS}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "difftool recipe",

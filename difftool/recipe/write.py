@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -19,7 +20,8 @@ def plain(recipe: Recipe, registry: Registry) -> Table:
     table: Table = {}
     for field in fields(recipe):
         value = getattr(recipe, field.name)
-        table[field.name] = registry.dump(value) if isinstance(value, Strict) else value
+        many = isinstance(value, Mapping)
+        table[field.name] = {key: registry.dump(part) for key, part in value.items()} if many else registry.plain(value)
     return table
 
 

@@ -65,8 +65,8 @@ def test_one_clear_shape_of_the_right_size_with_soft_edges(channels):
 
 def test_every_kind_and_both_grounds_occur_about_equally():
     data = Shapes(count=4000).open()
-    counts = np.bincount(data.values(range(4000))["label"])
-    assert len(counts) == len(KINDS) == len(Shapes().names)
+    labels = data.values(range(4000))["label"]
+    counts = np.array([labels.count(kind) for kind in KINDS])
     assert counts.min() > 4000 / len(KINDS) * 0.8
     corner = data.take(range(400))[:, 0, 0].mean(axis=1)
     assert 0.35 < (corner > 128).mean() < 0.65
@@ -76,13 +76,12 @@ def test_the_label_decides_what_is_drawn():
     mixed = Shapes(count=60, seed=3)
     data = mixed.open()
     labels = data.values(range(60))["label"]
-    assert all(type(label) is int for label in labels)
     assert data.values([7, 2])["label"] == [labels[7], labels[2]]
     for kind in KINDS:  # with one kind to choose from, every other throw stays the same
         alone = Shapes(count=60, seed=3, kinds=(kind,))
-        assert alone.names == (kind,)
+        assert set(alone.open().values(range(60))["label"]) == {kind}
         same = (alone.open().take(range(60)) == data.take(range(60))).all(axis=(1, 2, 3))
-        assert [i for i in range(60) if same[i]] == [i for i in range(60) if mixed.names[labels[i]] == kind]
+        assert [i for i in range(60) if same[i]] == [i for i in range(60) if labels[i] == kind]
 
 
 def test_shapes_look_like_their_names():

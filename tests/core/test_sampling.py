@@ -13,7 +13,7 @@ from difftool.builtin.ddim import DDIM, Direct
 from difftool.builtin.ddpm import DDPM
 from difftool.builtin.schedules import Linear
 from difftool.builtin.targets import V
-from difftool.core.denoiser import NetDenoiser
+from difftool.core.denoiser import NetDenoiser, on
 from difftool.core.model import How, Model
 from difftool.core.randomness import Stream, normal
 from difftool.core.sampling import (
@@ -214,7 +214,7 @@ def test_the_network_never_hears_a_level_below_1(sampler, spacing):
         assert zero.heard[0] == 49
         assert min(zero.heard) >= 0
     zero.heard.clear()
-    last(walk(sampler, denoiser.on(finer), spaced(finer, 200, spacing), counting_draw()))
+    last(walk(sampler, on(denoiser, finer), spaced(finer, 200, spacing), counting_draw()))
     assert 0 <= min(zero.heard) <= max(zero.heard) <= 49
 
 

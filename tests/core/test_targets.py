@@ -157,7 +157,8 @@ def test_the_denoiser_undoes_the_target(target, schedule):
     x0, eps = pair(2, 1, 4, 4, dtype=torch.float32)
     for t in (1.0, 2.5, 400.0, 900.0):
         spy: list[Any] = []
-        denoiser = NetDenoiser(knowing(target, schedule, x0, eps, spy), schedule, target, cond={"label": 7})
+        told = {"label": torch.tensor([[7.0]])}
+        denoiser = NetDenoiser(knowing(target, schedule, x0, eps, spy), schedule, target, cond=told)
         x_t = schedule.diffuse(x0, eps, t)
         guess = denoiser(x_t, t)
         torch.testing.assert_close(guess.x0, x0, rtol=0, atol=2e-5 / float(schedule.at(t)[0]))
@@ -166,7 +167,7 @@ def test_the_denoiser_undoes_the_target(target, schedule):
         torch.testing.assert_close(seen, float(coefficients(target, schedule, t).scale) * x_t)
         assert c.tolist() == [t - 1, t - 1]
         assert c.dtype == torch.float32
-        assert cond == {"label": 7}
+        assert cond["label"].tolist() == [[7.0]] * len(x_t)  # one row serves all
 
 
 @pytest.mark.parametrize("clip", [True, False])
@@ -247,7 +248,7 @@ def test_on_another_schedule_the_network_hears_its_own_levels():
     finer = Linear(T=4000, scale=True).build()
     x = torch.ones(1, 1, 2, 2)
     for other in (FLOW, finer):
-        denoiser = NetDenoiser(net, LINEAR, V()).on(other)
+        denoiser = on(NetDenoiser(net, LINEAR, V()), other)
         assert denoiser.schedule is other
         for t in (1.0, 1.5, 0.5 * other.T, other.T - 0.5, float(other.T)):
             guess = denoiser(x, t)

@@ -92,7 +92,7 @@ def test_the_loss_places_levels_as_it_says(tmp_path_factory, flow):
         ends = loss.levels(torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), schedule)
         assert ((ends >= 1) & (ends <= schedule.T)).all()
     one = torch.ones(2, 1, 1, 1)
-    noised = Noised(one, one, one, one, one, one, one, 3 * one, {}, schedule)
+    noised = Noised(one, one, one, one, one, one.double(), one, one, 3 * one, {}, schedule)
     assert loss(3 * one, noised).tolist() == [4, 4]
     assert loss.model_copy(update={"of": "picture"})(3 * one, noised).tolist() == [36, 36]
 

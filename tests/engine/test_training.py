@@ -158,7 +158,8 @@ def test_learning_rate_rises_holds_and_falls():
 
 def test_pictures_arrive_in_order_scaled_and_half_of_them_mirrored(parts):
     recipe, _, _, feed = parts("train.flip=true", "train.batch=400", "data.count=400")
-    ((x0, slots),) = list(feed(1))
+    (part,) = list(feed(1))
+    x0, slots = part.x0, part.slots
     plain = torch.from_numpy(recipe.data.open().take(Order(0, 400, 400).indices(1).tolist()))
     plain = plain.movedim(-1, 1).float() / 127.5 - 1
     same = (x0 == plain).flatten(1).all(1)
@@ -171,8 +172,8 @@ def test_pictures_arrive_in_order_scaled_and_half_of_them_mirrored(parts):
 
 
 def test_parts_of_a_batch_are_the_batch(parts):
-    whole = next(iter(parts()[3](2)))[0]
-    split = torch.cat([x0 for x0, _ in parts("train.accumulate=4")[3](2)])
+    whole = next(iter(parts()[3](2))).x0
+    split = torch.cat([part.x0 for part in parts("train.accumulate=4")[3](2)])
     assert torch.equal(whole, split)
 
 
@@ -206,7 +207,8 @@ def test_reported_loss_is_what_the_formula_says(parts):
         for p in net.parameters():
             p.add_(0.01 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
     loss, loss_sum, loss_count = gradients(net, feed, recipe, schedule, CPU, "float32", 3)
-    ((x0, slots),) = list(feed(3))
+    (part,) = list(feed(3))
+    x0, slots = part.x0, part.slots
     t = 1 + (uniform(recipe.seed, Stream.LEVELS, 3, slots) * 20).floor()
     eps = normal(recipe.seed, Stream.NOISE, 3, slots, x0.shape[1:])
     a, s = (schedule.alpha[t.long()].float(), schedule.sigma[t.long()].float())
@@ -364,7 +366,8 @@ def test_trying_the_network_out_leaves_it_as_it_was(make, registry, monkeypatch)
         return net
 
     monkeypatch.setattr(MLP, "build", with_norm)
-    shop = workshop(make("train.precision=auto"), registry)
+    recipe = make("train.precision=auto")
+    shop = workshop(recipe, registry, recipe.data.open())
     assert int(shop.net.norm.num_batches_tracked) == 0
     assert shop.precision in ("float32", "bf16")
     assert all(p.grad is None for p in shop.net.parameters())

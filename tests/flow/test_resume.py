@@ -196,17 +196,15 @@ def test_repeated_hangups_and_terms_still_save(train):
     assert "step 2 " in stopped.value.saved
 
 
-def test_weights_trained_otherwise_are_told(train, whole):
+@pytest.mark.parametrize(("change", "key"), [("predict=v", "predict"), ("schedule.T=40", "schedule")])
+def test_weights_trained_otherwise_are_refused_unless_allowed_by_name(train, whole, change, key):
     from difftool.engine.sealed import open_model_file
 
-    said = []
-
-    class Listening(Watcher):
-        def say(self, text):
-            said.append(text)
-
-    train("train.steps=1", "predict=v", name="tuned", weights=open_model_file(whole.weights), watcher=Listening())
-    assert any("trained with predict = {'name': 'eps'}" in line for line in said)
+    weights = open_model_file(whole.weights)
+    with pytest.raises(InputError, match=f"the weights were trained otherwise: {key}: ") as refused:
+        train("train.steps=1", change, name="tuned", weights=weights)
+    assert refused.value.do.endswith(f"--allow-change {key}")
+    train("train.steps=1", change, name="tuned", weights=weights, allow=[key])
 
 
 def test_precision_is_measured_once_and_written_down(train, go_on, monkeypatch):

@@ -76,9 +76,9 @@ def test_exact_gives_the_same_bytes_however_seeds_are_grouped(model, chosen):
     def exactly(seeds):
         parts = draw(model, seeds, model.how, batch=8, exact=True)
         return {
-            seed: picture.numpy().tobytes()
+            seeds[place]: picture.numpy().tobytes()
             for part in parts
-            for seed, picture in zip(part.seeds, part.pixels, strict=True)
+            for place, picture in zip(part.places, part.pixels, strict=True)
         }
 
     whole = exactly(range(20))
@@ -88,18 +88,21 @@ def test_exact_gives_the_same_bytes_however_seeds_are_grouped(model, chosen):
 def test_exact_walks_whole_batches_only(model, monkeypatch):
     """Whatever this processor rounds: the network never sees another batch size."""
     walked, plain = [], type(model).walk
-    monkeypatch.setattr(type(model), "walk", lambda self, seeds, how: walked.append(seeds) or plain(self, seeds, how))
-    assert [part.seeds for part in draw(model, [3, 17], model.how, batch=8, exact=True)] == [[17, 3]]
-    assert [part.seeds for part in draw(model, [3, 17], model.how, batch=8)] == [[3, 17]]
+    monkeypatch.setattr(
+        type(model), "walk", lambda self, seeds, *rest: walked.append(seeds) or plain(self, seeds, *rest)
+    )
+    assert [part.places for part in draw(model, [3, 17], model.how, batch=8, exact=True)] == [[1, 0]]
+    assert [part.places for part in draw(model, [3, 17], model.how, batch=8)] == [[0, 1]]
     assert [len(seeds) for seeds in walked] == [8, 2]
     assert (walked[0][3], walked[0][1]) == (3, 17)
 
 
 def test_exact_batches_have_one_size_and_seeds_their_place():
-    batches = plan([0, 3, 11, 8, 19], 8, exact=True)
+    seeds = [0, 3, 11, 8, 19]
+    batches = plan(seeds, 8, exact=True)
     assert all(len(batch) == 8 for batch in batches)
-    assert all(seed is None or seed % 8 == place for batch in batches for place, seed in enumerate(batch))
-    assert sorted(seed for batch in batches for seed in batch if seed is not None) == [0, 3, 8, 11, 19]
+    assert all(place is None or seeds[place] % 8 == row for batch in batches for row, place in enumerate(batch))
+    assert sorted(place for batch in batches for place in batch if place is not None) == [0, 1, 2, 3, 4]
 
 
 def test_from_python(run):

@@ -10,6 +10,9 @@ from difftool.recipe.source import shipped
 RICH = (Path(__file__).parent / "rich.toml").read_text()
 """Every section and every key of the core, nested components, inline tables, dotted keys, profiles."""
 
+END = RICH.count("\n") + 1
+"""The line after its last."""
+
 SHIPPED = {name: path.read_text() for name, path in shipped().items()}
 ALL = {**SHIPPED, "rich": RICH}
 

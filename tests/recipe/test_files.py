@@ -8,7 +8,7 @@ from difftool.errors import InputError
 from difftool.recipe.load import load
 from difftool.recipe.source import MAX_BYTES, find, shipped
 
-from .conftest import RICH
+from .conftest import END, RICH
 
 DOTS = ".".join(["a"] * 20_000)
 
@@ -16,8 +16,11 @@ BAD = {
     "UTF-16": (RICH.encode("utf-16"), "is UTF-16; save it as UTF-8"),
     "UTF-16 big": (b"\xfe\xff" + RICH.encode("utf-16-be"), "is UTF-16"),
     "UTF-16 without mark": (RICH.encode("utf-16-le"), "mine.toml:1: "),
-    "Latin-1": (RICH.replace("the only", "\xe9").encode("latin-1"), "mine.toml:15: byte 0xe9 is not UTF-8"),
-    "NUL": (RICH.encode() + b"\0", "mine.toml:90: invalid statement: \0"),
+    "Latin-1": (
+        RICH.replace("the only", "\xe9").encode("latin-1"),
+        f"mine.toml:{RICH[: RICH.index('the only')].count(chr(10)) + 1}: byte 0xe9 is not UTF-8",
+    ),
+    "NUL": (RICH.encode() + b"\0", f"mine.toml:{END}: invalid statement: \0"),
     "binary": (bytes(range(256)) * 10, "mine.toml:"),
     "pickle": (b"\x80\x04\x95", "byte 0x80 is not UTF-8"),
     "too large": (b"#" * (MAX_BYTES + 1), "is too large; a recipe has at most 1048576 bytes"),

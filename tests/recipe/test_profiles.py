@@ -5,7 +5,7 @@ import pytest
 from difftool.errors import InputError
 from difftool.recipe.load import load
 
-from .conftest import RICH, line_of, swap
+from .conftest import END, RICH, line_of, swap
 
 
 def test_a_profile_merges_or_replaces(read):
@@ -69,14 +69,14 @@ def test_a_mistake_of_the_recipe_is_told_once(refused):
 def test_a_name_within_one_letter_of_a_devices(refused, name):
     (line,) = refused(RICH + f"\n[profile.{name}]\ntrain.batch = 4\n")
     assert line.startswith(
-        f"mine.toml:91: profile.{name}: is no device (cpu, cuda, mps), so it is never chosen; did you mean"
+        f"mine.toml:{END + 1}: profile.{name}: is no device (cpu, cuda, mps), so it is never chosen; did you mean"
     )
 
 
 @pytest.mark.parametrize("name", ["auto", "none"])
 def test_names_with_a_meaning(refused, name):
     assert refused(RICH + f"\n[profile.{name}]\n") == [
-        f"mine.toml:91: profile.{name}: --profile {name} has another meaning; choose another name"
+        f"mine.toml:{END + 1}: profile.{name}: --profile {name} has another meaning; choose another name"
     ]
 
 
@@ -88,9 +88,9 @@ def test_free_names(read, name):
 def test_what_a_profile_may_not_hold(refused):
     text = RICH + "\n[profile.x]\nseed = 3\nname = 'y'\n[profile.z]\nlosss = 'l1'\n"
     assert refused(text) == [
-        "mine.toml:92: profile.x.seed: a profile cannot change this",
-        "mine.toml:93: profile.x.name: a profile cannot change this",
-        "mine.toml:95: losss: unknown key; did you mean 'loss'? (profile z)",
+        f"mine.toml:{END + 2}: profile.x.seed: a profile cannot change this",
+        f"mine.toml:{END + 3}: profile.x.name: a profile cannot change this",
+        f"mine.toml:{END + 5}: losss: unknown key; did you mean 'loss'? (profile z)",
     ]
     assert refused(RICH + "\n[profile]\nx = 3\n")[0].startswith("mine.toml:")
     plain = RICH[: RICH.index("[profile.cpu]")]
@@ -100,5 +100,5 @@ def test_what_a_profile_may_not_hold(refused):
 
 def test_a_bare_name_in_a_profile_has_its_line(refused):
     assert refused(RICH + "\n[profile.x]\nsampler = 'ddmp'\n") == [
-        "mine.toml:92: sampler.name: no sampler is called 'ddmp'; did you mean 'ddpm'? (profile x)"
+        f"mine.toml:{END + 2}: sampler.name: no sampler is called 'ddmp'; did you mean 'ddpm'? (profile x)"
     ]

@@ -1,0 +1,218 @@
+"""Labels, guidance, variations and other schedules, from the recipe to the pictures on disk."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from difftool.engine.build import load_model
+from difftool.engine.described import describe
+from difftool.engine.feed import Feed
+from difftool.engine.sealed import open_model_file
+from difftool.engine.weights import tensors_of
+from difftool.plugin.loader import installed
+
+LABELS = ("conditions.label=labels", "data.kinds=['circle','star','heart']")
+QUIET = ("--set", "sampler.noise=0")
+WORDS = ["circle", "heart", "star"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with labels for the whole file."""
+    from difftool.engine.start import start
+    from difftool.engine.watch import Watcher
+    from difftool.recipe.load import prepare
+    from difftool.recipe.source import parse
+
+    from .conftest import TINY
+
+    folder, registry = tmp_path_factory.mktemp("labelled"), installed().registry
+    source = parse(TINY.encode(), label="tiny.toml", folder=folder)
+    recipe, _ = prepare(source, registry, sets=[*LABELS, "optim.lr=0.05", "data.count=40"]).recipe("none")
+    return start(recipe, registry, folder, Watcher(), name="run")
+
+
+@pytest.fixture
+def draw(difftool, run, tmp_path):
+    """Samples into a folder; {file name: picture}."""
+    count = iter(range(100))
+
+    def go(*arguments):
+        out = tmp_path / f"out{next(count)}"
+        difftool("sample", run.root, *arguments, "-o", out, check=0)
+        drawn = {}
+        for path in sorted(out.glob("*.png")):
+            with Image.open(path) as picture:
+                picture.load()
+                picture.path = path
+                drawn[path.name] = picture
+        return drawn
+
+    return go
+
+
+def alike(a, b):
+    """But for what a processor rounds at another batch size."""
+    return max(abs(x - y) for x, y in zip(a.tobytes(), b.tobytes(), strict=True)) <= 1
+
+
+def words(picture):
+    return {key.removeprefix("difftool."): value for key, value in picture.text.items()}
+
+
+def test_the_names_are_in_the_recipe_and_in_the_weights(run):
+    assert 'classes = [\n    "circle",\n    "heart",\n    "star",\n]' in run.recipe.read_text()
+    known = describe(open_model_file(run.weights), installed().registry)
+    assert known.conditions["label"].classes == ("circle", "heart", "star")
+    model = load_model(known, "cpu")
+    assert model.net.told.about_label.weight.shape[1] == 3
+
+
+def test_going_on_with_labels_gives_the_same_bits_as_never_stopping(train, go_on):
+    whole = train(*LABELS, "train.steps=6", "optim.lr_decay=none", name="whole")
+    part = train(*LABELS, "train.steps=3", "optim.lr_decay=none", name="part")
+    go_on(part, "train.steps=6")
+    ours, theirs = open_model_file(part.weights), open_model_file(whole.weights)
+    tensors = [tensors_of(file) for file in (ours, theirs)]
+    assert all(torch.equal(value, tensors[1][name]) for name, value in tensors[0].items())
+
+
+def test_a_batch_is_told_its_labels_and_withheld_as_often_as_the_recipe_says(recipe, registry):
+    from difftool.engine.build import opened
+
+    made, images = opened(recipe(*LABELS, "conditions.label.drop=0.25", "train.batch=2000"), registry)
+    feed = Feed(images, made, registry, torch.device("cpu"))
+    (one, two) = feed(1)
+    rows = torch.cat([one.cond["label"], two.cond["label"]])
+    kept = rows.sum(1)
+    assert set(kept.tolist()) == {0.0, 1.0}
+    assert 0.22 < float((kept == 0).float().mean()) < 0.28
+    names = images.values(feed.order.indices(1).tolist())["label"]
+    assert all(row[WORDS.index(name)] == 1 for row, name in zip(rows, names, strict=True) if row.sum())
+    again = torch.cat([part.cond["label"] for part in feed(1)])
+    assert torch.equal(rows, again)
+    assert not torch.equal(rows, torch.cat([part.cond["label"] for part in feed(2)]))
+
+
+def test_labels_change_the_picture_and_the_metadata_says_which(draw):
+    circle, star = (draw("--seeds", "3", "--label", name)["seed-00000003.png"] for name in ("circle", "star"))
+    assert words(circle)["label"] == "circle"
+    assert words(circle)["guidance"] == "1.0"
+    assert circle.tobytes() != star.tobytes()
+    turns = draw("--seeds", "0-5", "--label", "star,circle")
+    assert [words(turns[f"seed-{k:08d}.png"])["label"] for k in range(6)] == ["star", "circle"] * 3
+    assert alike(turns["seed-00000003.png"], circle)
+    usual = draw("-n", "4")
+    assert [words(usual[f"seed-{k:08d}.png"])["label"] for k in range(4)] == [*WORDS, "circle"]
+    assert words(usual["grid.png"])["labels"] == "circle,heart,star,circle"
+
+
+def test_guidance_on_the_command_line(draw):
+    plain = draw("--seeds", "1", "--label", "star")["seed-00000001.png"].tobytes()
+    assert draw("--seeds", "1", "--label", "star", "--guidance", "1")["seed-00000001.png"].tobytes() == plain
+    assert draw("--seeds", "1", "--label", "label=star", "--guidance", "4")["seed-00000001.png"].tobytes() != plain
+    nothing, other = (
+        draw("--seeds", "1", "--label", label, "--guidance", "0")["seed-00000001.png"] for label in ("star", "heart")
+    )
+    assert nothing.tobytes() == other.tobytes() != plain
+    assert "label" not in words(nothing)
+
+
+def test_variations_and_rows_between_two_pictures(draw):
+    drawn = draw("-n", "2")
+    a, b = (picture.path for name, picture in drawn.items() if name.startswith("seed"))
+    near = draw("--from", a, "--level", "1", "-n", "3", *QUIET)
+    assert words(near["grid.png"])["from"] == "seed-00000000.png at level 1"
+    row = draw("--between", a, b, "--level", "12", "--frames", "4", "-n", "2", *QUIET)
+    frames = [name for name in row if name.startswith("seed")]
+    assert frames == [f"seed-{seed:08d}-frame-{k:02d}.png" for seed in (0, 1) for k in range(4)]
+    assert row["grid.png"].width == 4 * 64 + 10
+    ends = draw("--from", a, "--level", "12", "--seeds", "0", *QUIET)["seed-00000000.png"]
+    assert alike(row["seed-00000000-frame-00.png"], ends)
+    cut = draw("--between", a, b, "--level", "12", "--frames", "4", "-n", "2", "--batch", "3", *QUIET)
+    for name in frames:
+        assert alike(row[name], cut[name])
+
+
+def test_the_film_of_guesses_is_another_film(draw):
+    noise = draw("-n", "1", "--strip", "3")["strip.png"]
+    guess = draw("-n", "1", "--strip", "3", "--guess")["strip.png"]
+    assert noise.size == guess.size
+    cells = [picture.crop((66 * k + 2, 2, 66 * k + 66, 66)).tobytes() for picture in (noise, guess) for k in (0, 1, 2)]
+    assert cells[0] == cells[3]  # both begin with x_T
+    assert cells[1] != cells[4]
+
+
+def test_on_another_schedule(draw):
+    there = draw("-n", "1", "--on", "cosine", "--steps", "30")["seed-00000000.png"]
+    assert json.loads(words(there)["on"])["name"] == "cosine"
+    assert words(there)["steps"] == "30"
+    table = draw("-n", "1", "--on", '{name = "cosine", T = 40}')["seed-00000000.png"]
+    assert words(table)["steps"] == "40"
+    assert there.tobytes() != table.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--label", "sta"], "--label sta: 'sta' is no label; did you mean 'star'?"),
+        (["--label", "moon"], "'moon' is no label; there are circle, heart, star"),
+        (["--label", "star,moon"], "'moon' is no label"),
+        (["--guidance", "-1"], "sample.guidance: "),
+        (["--from", "nowhere.png"], "--from nowhere.png: there is no such file"),
+        (["--level", "3"], "--level goes with --from or --between"),
+        (["--frames", "3"], "--frames goes with --between"),
+        (["--guess"], "--guess is about the film"),
+        (["--on", "cosin"], "did you mean 'cosine'?"),
+        (["--on", "cosine", "--steps", "2000"], "at most one step a level: 1000"),
+        (["--set", "schedule=cosine"], "--on SCHEDULE samples on another schedule"),
+        (["--set", "schedule.T=30"], "only [sampler] and [sample] may change here"),
+        (["--set", "predict=v"], "another predict would give noise"),
+        (["--sampler", "ddpm", "--set", "sampler.variance=learned"], 'train with loss = "hybrid"'),
+        (["--exact", "--between", "a.png", "b.png"], "--exact is for pictures that differ by their seeds"),
+    ],
+)
+def test_refusals(difftool, run, arguments, says):
+    done = difftool("sample", run.root, *arguments, check=2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pictures_of_another_size_and_levels_beyond(difftool, run, tmp_path):
+    Image.new("RGB", (9, 8)).save(tmp_path / "wide.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "right.png")
+    done = difftool("sample", run.root, "--from", "wide.png", check=2)
+    assert "the picture is 9x8, the model makes 8x8" in done.stderr
+    done = difftool("sample", run.root, "--from", "right.png", "--level", "21", check=2)
+    assert "--level 21: from 1, almost the picture itself, to 20" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sets", "says"),
+    [
+        (["conditions.hair=labels"], "the data says nothing called 'hair' of its pictures"),
+        (["conditions.label=labels", "conditions.label.classes=['circle']"], "there is no label"),
+    ],
+)
+def test_what_the_data_does_not_say(train, sets, says):
+    with pytest.raises(Exception, match=says):
+        train(*sets)
+
+
+@pytest.mark.parametrize(
+    ("sets", "says"),
+    [
+        (["sample.guidance=2"], "guidance needs a condition"),
+        (["conditions.label=labels", "conditions.label.drop=0", "preview.guidance=2"], "preview.guidance: the network"),
+        (["conditions.label=labels", "sample.guidance_levels=[9, 3]"], "from the lower to the higher level"),
+        (["sampler.variance=learned"], 'train with loss = "hybrid"'),
+        (["conditions=labels"], "expected tables, as in [conditions.KEY]"),
+        (["conditions.label.drop=0.1"], "which condition?"),
+    ],
+)
+def test_recipes_that_could_not_work(recipe, sets, says):
+    with pytest.raises(Exception) as refused:
+        recipe(*sets)
+    assert says in refused.value.render()
