@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import Field as Field
 
+    from difftool.core.bound import Hops as Hops
+    from difftool.core.bound import prior_term as prior_term
     from difftool.core.model import Model as Model
     from difftool.core.randomness import integers as integers
     from difftool.core.randomness import normal as normal
+    from difftool.core.sampling import from_bytes as from_bytes
     from difftool.core.sampling import spaced as spaced
     from difftool.core.schedule import Schedule as Schedule
     from difftool.core.types import Denoiser as Denoiser
@@ -43,14 +46,19 @@ if TYPE_CHECKING:
     from difftool.plugin.component import Sink as Sink
     from difftool.plugin.component import SinkWriter as SinkWriter
     from difftool.plugin.component import Target as Target
+    from difftool.plugin.component import Watch as Watch
     from difftool.plugin.hookspecs import Register as Register
     from difftool.plugin.hookspecs import hookimpl as hookimpl
+    from difftool.plugin.spelling import nearest as nearest
 
 _HOME = {
     "Field": "pydantic",
+    "Hops": "difftool.core.bound",
+    "prior_term": "difftool.core.bound",
     "Model": "difftool.core.model",
     "integers": "difftool.core.randomness",
     "normal": "difftool.core.randomness",
+    "from_bytes": "difftool.core.sampling",
     "spaced": "difftool.core.sampling",
     "Schedule": "difftool.core.schedule",
     "Denoiser": "difftool.core.types",
@@ -77,8 +85,10 @@ _HOME = {
     "Sink": "difftool.plugin.component",
     "SinkWriter": "difftool.plugin.component",
     "Target": "difftool.plugin.component",
+    "Watch": "difftool.plugin.component",
     "Register": "difftool.plugin.hookspecs",
     "hookimpl": "difftool.plugin.hookspecs",
+    "nearest": "difftool.plugin.spelling",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605

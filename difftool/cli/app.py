@@ -11,6 +11,7 @@ import typer
 
 from difftool import __version__
 from difftool.cli import doctor, plugins, recipes, resume, runs, sample, train
+from difftool.cli import eval as evaluation
 from difftool.errors import DifftoolError, out_of_memory, safe_text
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("resume")(resume.resume)
 app.command("sample")(sample.sample)
+app.command("eval")(evaluation.evaluate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(plugins.app, name="plugins")

@@ -103,11 +103,11 @@ class Model:
     ) -> Tensor:
         """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone.
 
-        `told={"label": "circle"}`, or a tuple of values that seeds take in turn. What is not given is as the recipe
+        `told={"label": "circle"}`, or a list of values that seeds take in turn. What is not given is as the recipe
         says.
         """
         mine = self.how
-        turns = {key: value if isinstance(value, tuple) else (value,) for key, value in (told or {}).items()}
+        turns = {key: tuple(v) if isinstance(v, list | tuple) else (v,) for key, v in (told or {}).items()}
         how = replace(
             mine,
             sampler=sampler or mine.sampler,

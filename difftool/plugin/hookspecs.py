@@ -64,7 +64,7 @@ def register_datasets(register: Register) -> None:
 
 @hookspec
 def register_metrics(register: Register) -> None:
-    """Judgements of a model: `measure(model, images) -> dict`."""
+    """Judgements of a model: `measure(model, images, watch) -> dict`."""
 
 
 @hookspec

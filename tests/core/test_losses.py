@@ -1,7 +1,7 @@
 """Losses: closed forms, one value a sample, and the levels they are asked at."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from difftool.core.target import add_noise
 from difftool.plugin.component import Loss
 
 LINEAR = Linear(T=10, scale=True).build()
-LOSSES = [L1(), L2(), Huber(), Huber(delta=0.3)]
+LOSSES = [L1(), L2(), Huber(), Huber(delta=0.3), L2(weight="min-snr"), L1(weight="p2"), Huber(weight="p2", p2_k=0.1)]
 
 
 def batch(target=None, size=4):
@@ -60,7 +60,8 @@ def test_one_value_a_sample_and_nobody_elses_business(loss):
     assert values.shape == (4,)
     assert values[3] == 0
     assert bool((values[:3] > 0).all())
-    alone = replace(noised, target=noised.target[1:2])
+    each = {field.name: getattr(noised, field.name) for field in fields(noised)}
+    alone = replace(noised, **{name: value[1:2] for name, value in each.items() if isinstance(value, torch.Tensor)})
     torch.testing.assert_close(loss(output[1:2], alone), values[1:2])
     swapped = output.clone()
     swapped[1] += 5
