@@ -33,6 +33,11 @@ class BitsPerDim(Metric):
     variance: Literal["learned", "full", "beta"] | None = None
     """of the reverse steps, as in the sampler ddpm; absent: learned if the network learned it, else beta"""
 
+    @property
+    def outputs(self) -> int:
+        """A learned variance is a second answer of the network."""
+        return 2 if self.variance == "learned" else 1
+
     def measure(self, model: Model, images: Images, watch: Watch) -> Mapping[str, float | tuple[float, ...]]:
         """The bound, its parts, and the mean squared error of x0: the tuples have one number a level."""
         import torch
@@ -77,7 +82,8 @@ class BitsPerDim(Metric):
             hops = Hops.of(denoiser.schedule, torch.tensor([float(t)], dtype=torch.float64))
             nats = hops.term(x0, guess.x0, self._mix(guess, t))
             square = (guess.x0 - x0).square().flatten(1).mean(1)
-        return float(nats.cpu().double().sum()), float(square.cpu().double().sum())
+        cost, error = torch.stack([nats, square]).cpu().double().sum(1).tolist()
+        return cost, error
 
     def _mix(self, guess: Prediction, t: int) -> Tensor | float:
         if self.variance in (None, "learned") and guess.mix is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import AfterValidator
 
 from difftool.api import Condition, InputError, Register, hookimpl, nearest
 
@@ -11,10 +14,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{twice[0]!r} occurs twice")
+    return names
+
+
 class Labels(Condition):
     """One of a list of names: which class a picture is of."""
 
-    classes: tuple[str, ...] = ()
+    classes: Annotated[tuple[str, ...], AfterValidator(_all_different)] = ()
     """their names in order; absent: whatever the data has, sorted"""
 
     @property

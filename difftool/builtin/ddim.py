@@ -36,6 +36,8 @@ class DDIM(Sampler):
 class Direct(Sampler):
     """x0 in one jump from wherever x stands: blurry, for comparison."""
 
+    gives = "means"
+
     def times(self, schedule: Schedule, n: int | None = None) -> tuple[float, ...]:
         """Always one jump, whatever number of steps is asked for."""
         return (float(schedule.T), 0.0)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from difftool.core.conditions import unguided
 from difftool.engine.described import Described
 from difftool.errors import InputError, RecipeError
 from difftool.plugin.component import NoiseSchedule
 from difftool.plugin.spelling import nearest
-from difftool.recipe.check import unguided, unlearned
+from difftool.recipe.check import unlearned
 from difftool.recipe.explain import Places, Problem
 from difftool.recipe.load import Maker
 from difftool.recipe.model import Sample
@@ -63,6 +64,21 @@ def asked(
     schedule = schedule_of(on, known)
     changed = sampled(known, sampler, steps, guidance, sets, (schedule or known.schedule).T)
     return Asked(changed, schedule, told_of(labels, known))
+
+
+def untold(wish: Asked, begin: Begin | None) -> Asked:
+    """A picture to begin with says what to draw: without a label nothing is told, where the network learned that."""
+    conditions, sample = wish.known.conditions, wish.known.sample
+    if not begin or not conditions or wish.told:
+        return wish
+    option = "--between" if begin.shares else "--from"
+    if sample.guidance not in (0, 1):
+        raise InputError(f"guidance {sample.guidance:g} needs a label with {option}", do="add --label NAME")
+    if always := [key for key, condition in conditions.items() if condition.drop == 0]:
+        raise InputError(
+            f"the network was always told its {always[0]}: which is it, with {option}?", do="add --label NAME"
+        )
+    return replace(wish, known=replace(wish.known, sample=sample.model_copy(update={"guidance": 0.0})))
 
 
 def schedule_of(text: str | None, known: Described) -> NoiseSchedule | None:

@@ -47,10 +47,14 @@ def evaluate(
     from difftool.errors import InputError, Stopped
     from difftool.plugin.blame import blamed
     from difftool.plugin.loader import installed
+    from difftool.recipe.check import unlearned
 
     registry = installed().registry
     metrics = _metrics(registry, names or [], sets or [])
     known = describe(open_model_file(weights_of(source, runs, raw)[0]), registry)
+    for name, metric in metrics.items():
+        if metric.outputs > known.loss.outputs:
+            raise InputError(f"{name}, as it is set, {unlearned(registry.offer(type(known.loss)).owned)}")
     dataset = _dataset(known, data)
     with blamed(registry, dataset, "opening the data"):
         images = dataset.open()

@@ -32,7 +32,7 @@ class Output:
     def __init__(self, folder: Path, names: Sequence[str], *, strip: int, gif: Path | None, overwrite: bool) -> None:
         self.folder, self.names, self.strip, self.gif = folder, names, strip, gif
         self.words: dict[str, Any] = {}  # of every picture
-        self.each: list[Mapping[str, Any]] = []  # of one
+        self.each: Sequence[Mapping[str, Any]] = []  # of one
         self.written = 0
         self.shown: list[Batch] = []  # the first pictures, for the sheets
         self.sheets = [folder / "grid.png", *([folder / "strip.png"] if strip else []), *([gif] if gif else [])]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,8 @@ from difftool.cli.train import RUNS, RunsFolder
 
 if TYPE_CHECKING:
     from difftool.cli.asked import Asked, Begin
-    from difftool.cli.output import Output
-    from difftool.core.model import Model
-    from difftool.engine.sample import Batch, Film
+    from difftool.core.model import How, Model
+    from difftool.core.start import Start
 
 
 def sample(
@@ -78,87 +77,78 @@ def sample(
     known = describe(open_model_file(path), installed().registry)
     wish = asked.asked(known, sampler, steps, guidance, sets or [], labels or [], on)
     begin = asked.begin_of(origin, between, level, frames, known.shape, wish.T)
-    pictures = Pictures.of(wanted or list(range(1 if between else wish.known.sample.count)), begin)
+    wish = asked.untold(wish, begin)
+    wanted = wanted or list(range(1 if between else wish.known.sample.count))
+    along = range(len(begin.shares)) if begin and begin.shares else None
+    names = [
+        f"seed-{seed:08d}{tail}.png"
+        for seed in wanted
+        for tail in ([f"-frame-{k:02d}" for k in along] if along else [""])
+    ]
+    wanted = [seed for seed in wanted for _ in along or [0]]
     # Every refusal comes before torch is loaded.
-    output = Output(out or new_folder(label), pictures.names, strip=strip, gif=gif, overwrite=overwrite)
+    output = Output(out or new_folder(label), names, strip=strip, gif=gif, overwrite=overwrite)
     with display(UI.auto) as show:
         with show.loading("torch"):
             from difftool.engine.build import load_model
-            from difftool.engine.sample import Film
+            from difftool.engine.sample import Film, draw
+            from difftool.plugin.blame import blamed
 
         model = load_model(wish.known, device)
+        how, start = _way(wish, begin, len(wanted), show.say)
+        output.words, output.each = _words(model, wish, begin, how, start, wanted)
         film = Film(max(strip, 24 if gif else 0), guess) if strip or gif else None
         show.progress("sampling", 0, 1)
-        parts = _drawn(
-            model, wish, pictures, film, output, batch, exact, lambda at, of: show.progress("sampling", at, of)
-        )
-        try:
-            for part in parts:
-                output.take(part)
-        except KeyboardInterrupt:
-            raise output.interrupted() from None
-        output.finish(columns=len(begin.shares) or None if begin else None)
+        with blamed(known.registry, wish.known.sampler, "sampling"), blamed(known.registry, known.backbone, "sampling"):
+            parts = draw(
+                model,
+                wanted,
+                how,
+                batch=batch or wish.known.sample.batch,
+                exact=exact,
+                film=film,
+                start=start,
+                watch=lambda at, of: show.progress("sampling", at, of),
+            )
+            try:
+                for part in parts:
+                    output.take(part)
+            except KeyboardInterrupt:
+                raise output.interrupted() from None
+        output.finish(columns=len(along) if along else None)
     for sheet in output.sheets:
         show.line(f"{'look at':>10}  {sheet.absolute()}")
     answer(output.folder.absolute())
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What is asked for, one by one: the seed, and how far on the way from one picture to another."""
-
-    begin: Begin | None
-    seeds: list[int]
-    shares: list[float]
-    names: list[str]
-
-    @classmethod
-    def of(cls, seeds: list[int], begin: Begin | None) -> Pictures:
-        """One a seed; between two pictures, one a seed and frame."""
-        if not begin or not begin.shares:
-            return cls(begin, seeds, [], [f"seed-{seed:08d}.png" for seed in seeds])
-        frames = range(len(begin.shares))
-        return cls(
-            begin,
-            [seed for seed in seeds for _ in frames],
-            begin.shares * len(seeds),
-            [f"seed-{seed:08d}-frame-{frame:02d}.png" for seed in seeds for frame in frames],
-        )
-
-
-def _drawn(
-    model: Model,
-    wish: Asked,
-    pictures: Pictures,
-    film: Film | None,
-    output: Output,
-    batch: int | None,
-    exact: bool,
-    watch: Callable[[int, int], None],
-) -> Iterator[Batch]:
-    """The pictures, batch by batch; what their metadata will say is written down first."""
+def _way(wish: Asked, begin: Begin | None, pictures: int, say: Callable[[str], None]) -> tuple[How, Start | None]:
+    """How to walk, and from where."""
     import numpy as np
     import torch
 
-    from difftool.core.guidance import Guidance
     from difftool.core.sampling import from_bytes
     from difftool.core.start import Start
     from difftool.engine.build import how_of, tables
-    from difftool.engine.sample import draw
-    from difftool.plugin.blame import blamed
 
-    known, begin = wish.known, pictures.begin
-    how = replace(how_of(known.sampler, known.sample), told=wish.told)
-    if begin and not wish.told and all(condition.drop for condition in known.conditions.values()):
-        how = replace(how, guidance=Guidance(0.0))  # what is given says what to draw; a label in turn would disagree
+    how = replace(how_of(wish.known.sampler, wish.known.sample), told=wish.told)
     if wish.on:
-        how = replace(how, on=tables(wish.on, known.registry))
-    start = None
-    if begin:
-        first, *rest = from_bytes(torch.from_numpy(np.stack(begin.pictures)))
-        start = Start(begin.level, first, rest[0] if rest else None)
+        how = replace(how, on=tables(wish.on, wish.known.registry))
+    if not begin:
+        if how.on and (warning := how.on.require_noise()):
+            say(warning)
+        return how, None
+    first, *rest = from_bytes(torch.from_numpy(np.stack(begin.pictures)))
+    shares = begin.shares * (pictures // len(begin.shares)) if begin.shares else ()
+    return how, Start(begin.level, first, rest[0] if rest else None, tuple(shares))
+
+
+def _words(
+    model: Model, wish: Asked, begin: Begin | None, how: How, start: Start | None, seeds: Sequence[int]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the metadata says of all pictures, and of each: enough to draw it again."""
+    known = wish.known
     times = how.times(how.on or model.schedule)
-    output.words = {
+    words: dict[str, Any] = {
         "sampler": json.dumps(known.registry.dump(known.sampler)),
         "steps": len(start.times(times, wish.T) if start else times) - 1,
         "spacing": known.sample.spacing or "the sampler's own",
@@ -166,29 +156,18 @@ def _drawn(
         "weights": model.digest,
         "model": model.recipe["name"],
     }
-    told = model.told(pictures.seeds, how) if how.guidance.scale else {}
-    if told:
-        output.words["guidance"] = how.guidance.scale
+    told = model.told(seeds, how) if how.guidance.scale else {}
+    if model.conditions:
+        words["guidance"] = how.guidance.scale
+    if how.guidance.scale not in (0, 1):
+        words["guidance_levels"] = how.guidance.levels or "all"
+        words["guidance_rescale"] = how.guidance.rescale
     if wish.on:
-        output.words["on"] = json.dumps(known.registry.dump(wish.on))
+        words["on"] = json.dumps(known.registry.dump(wish.on))
     if begin:
-        output.words["from"] = begin.words
-    output.each = [
-        {"seed": seed} | {key: values[place] for key, values in told.items()}
-        for place, seed in enumerate(pictures.seeds)
-    ]
-    with blamed(known.registry, known.sampler, "sampling"), blamed(known.registry, known.backbone, "sampling"):
-        yield from draw(
-            model,
-            pictures.seeds,
-            how,
-            batch=batch or known.sample.batch,
-            exact=exact,
-            film=film,
-            start=start,
-            shares=pictures.shares,
-            watch=watch,
-        )
+        words["from"] = begin.words
+    each = [{"seed": seed} | {key: values[place] for key, values in told.items()} for place, seed in enumerate(seeds)]
+    return words, each
 
 
 def _fitting(strip: int, gif: Path | None, guess: bool, between: object, exact: bool) -> None:

@@ -32,7 +32,9 @@ def train(
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option("--allow-change", metavar="KEY", help="Let --from weights learn another predict or schedule."),
+        typer.Option(
+            "--allow-change", metavar="KEY", help="Let the weights of --from learn another predict, schedule, ..."
+        ),
     ] = None,
     sets: Sets = None,
     profile: Annotated[
@@ -44,8 +46,9 @@ def train(
     ui: Ui = UI.auto,
 ) -> None:
     """Train a recipe: difftool train quickstart."""
-    from difftool.engine.origin import begin_with
+    from difftool.engine.origin import begin_with, check_allowed
     from difftool.engine.sealed import open_model_file
+    from difftool.errors import InputError
     from difftool.plugin.loader import installed
     from difftool.recipe.load import load
     from difftool.recipe.write import plain
@@ -56,9 +59,13 @@ def train(
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
     start_from = open_model_file(weights) if weights else None
-    if start_from:
+    if allow and not start_from:
+        raise InputError("--allow-change goes with --from: what its weights may learn anew")
+    check_allowed(allow or [])
+    if start_from and not (profile == "auto" and loaded.profiles):  # else the device decides, and torch names it
         table = plain(loaded.recipe("none" if profile == "auto" else profile)[0], registry)
-        begin_with(start_from, table, allow or [])
+        table.pop("conditions")  # what they are, only the data says
+        begin_with(start_from, table, registry, allow or [])
     with display(ui) as show:
         with show.loading("torch"):
             from difftool.engine.device import pick

@@ -1,14 +1,14 @@
-"""What a network is told beside the picture, as tensors by key."""
+"""What a network is told beside the picture, as tensors by key. Asking about it needs no torch, so it comes late."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from difftool.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Condition(Protocol):
@@ -31,6 +31,8 @@ class Condition(Protocol):
 
 def encoded(conditions: Mapping[str, Condition], values: Mapping[str, Sequence[Any]]) -> dict[str, Tensor]:
     """A row for each value, [B, *shape], by key; keys without values are left out."""
+    import torch
+
     for key in values:
         if key not in conditions:
             known = ", ".join(conditions) or "none"
@@ -43,8 +45,24 @@ def withheld(conditions: Mapping[str, Condition], rows: Mapping[str, Tensor], u:
 
     One u serves all conditions, so that with equal shares all are withheld together: that is what guidance asks for.
     """
+    import torch
+
     kept = {}
     for key, row in rows.items():
         gone = (u < conditions[key].drop).reshape(-1, *[1] * (row.ndim - 1))
         kept[key] = torch.where(gone, conditions[key].null, row)
     return kept
+
+
+def unguided(scale: float, conditions: Mapping[str, Condition]) -> str | None:
+    """Why guidance of this scale cannot work with these conditions, or None."""
+    if scale == 1:
+        return None
+    if not conditions:
+        return "nothing is told that could be exaggerated; guidance needs a condition, as in [conditions.label]"
+    if never := [key for key, condition in conditions.items() if condition.drop == 0]:
+        return (
+            f"the network never sees a picture without its {never[0]}, which guidance compares with; "
+            f"train with conditions.{never[0]}.drop = 0.1"
+        )
+    return None

@@ -50,13 +50,13 @@ class NetDenoiser:
     hears: str = "level"
     clip: bool = True
     precision: str = "float32"
-    cond: Mapping[str, Tensor] = field(default_factory=dict)  # [B, *shape], or [1, *shape] for all
+    cond: Mapping[str, Tensor] = field(default_factory=dict)  # on the device: [B, *shape], or [1, *shape] for all
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         level = torch.tensor(t, dtype=torch.float64)
         c = coefficients(self.target, self.schedule, level)
-        told = heard(self.hears, self.schedule, level).float().expand(len(x)).to(x.device)
-        cond = {key: row.to(x.device).expand(len(x), *row.shape[1:]) for key, row in self.cond.items()}
+        told = heard(self.hears, self.schedule, level).float().expand(len(x)).to(x.device, non_blocking=True)
+        cond = {key: row.expand(len(x), *row.shape[1:]) for key, row in self.cond.items()}
         with autocast(x.device, self.precision):
             output = self.net(x * float(c.scale), told, cond)
         answer, raw = output[:, : x.shape[1]].float(), output[:, x.shape[1] :].float()

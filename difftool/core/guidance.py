@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from difftool.core.denoiser import settled
 from difftool.core.schedule import Schedule
 from difftool.core.types import Denoiser, Prediction
+from difftool.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class Guidance:
     scale: float = 1.0  # 0: as if nothing was told; 1: as told, no guidance
     levels: tuple[float, float] | None = None  # guided from the first to the second, elsewhere scale 1
     rescale: float = 0.0  # how far the guided guess gets the spread of the unguided one back
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale < math.inf:
+            raise InputError(f"a guidance of {self.scale:g}: 0 or more")
 
     def at(self, t: float) -> float:
         """The scale at level t."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from difftool.core.conditions import Condition, encoded
+from difftool.core.conditions import Condition, encoded, unguided
 from difftool.core.denoiser import NetDenoiser, on
 from difftool.core.guidance import UNGUIDED, Guidance, Guided
 from difftool.core.sampling import Sampler, SeededNoise, last, spaced, to_bytes, walk
@@ -17,6 +17,7 @@ from difftool.core.schedule import Schedule
 from difftool.core.start import Start
 from difftool.core.target import Target
 from difftool.core.types import Denoiser, Spacing, Step
+from difftool.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class Model:
         def branch(cond: Mapping[str, Tensor], clip: bool) -> NetDenoiser:
             return NetDenoiser(self.net, self.schedule, self.target, self.hears, clip, cond=cond)
 
-        rows = encoded(self.conditions, told or {})
-        null = {key: condition.null[None] for key, condition in self.conditions.items()}
+        if wrong := unguided(guidance.scale, self.conditions):
+            raise InputError(f"guidance {guidance.scale:g}: {wrong}")
+        rows = {key: row.to(self.device) for key, row in encoded(self.conditions, told or {}).items()}
+        if always := [key for key, each in self.conditions.items() if each.drop == 0 and key not in rows]:
+            raise InputError(f"the network was always told its {always[0]}; say which one")
+        null = {key: condition.null[None].to(self.device) for key, condition in self.conditions.items()}
         if not rows or guidance == UNGUIDED:
             return branch(null | rows, clip)
         return Guided(branch(null | rows, False), branch(null, False), guidance, clip)
@@ -108,6 +113,8 @@ class Model:
         """
         mine = self.how
         turns = {key: tuple(v) if isinstance(v, list | tuple) else (v,) for key, v in (told or {}).items()}
+        if empty := [key for key, values in turns.items() if not values]:
+            raise InputError(f"told: no {empty[0]} is named; leave it out, or name one")
         how = replace(
             mine,
             sampler=sampler or mine.sampler,

@@ -5,8 +5,10 @@ The higher the level, the more of the picture is made anew: details first, then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from difftool.core.schedule import Schedule
@@ -24,7 +26,11 @@ class Start:
     level: float
     picture: Tensor  # [C, H, W] in -1..1
     other: Tensor | None = None
-    share: Tensor | float = 0.0  # of `other`: a number, or [B, 1, 1, 1]
+    shares: tuple[float, ...] = ()  # of `other`, one for each walk
+
+    def of(self, places: Sequence[int]) -> Start:
+        """The start of some of the walks."""
+        return replace(self, shares=tuple(self.shares[place] for place in places)) if self.shares else self
 
     def x(self, schedule: Schedule, draw: Draw) -> Tensor:
         """[B, C, H, W]."""
@@ -34,7 +40,7 @@ class Start:
             return x
         noise = draw()
         end = schedule.diffuse(self.other.to(noise.device), noise, self.level)
-        return x + self.share * (end - x)
+        return x + torch.tensor(self.shares, device=x.device)[:, None, None, None] * (end - x)
 
     def times(self, times: tuple[float, ...], T: int) -> tuple[float, ...]:
         """What is left of a walk's levels from here."""

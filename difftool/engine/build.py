@@ -20,17 +20,17 @@ from difftool.core.model import How, Model
 from difftool.core.randomness import Stream, integers
 from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise, coefficients
-from difftool.core.types import Images
+from difftool.core.types import Images, Spec
 from difftool.engine import device as devices
 from difftool.engine.described import Described
 from difftool.engine.feed import Feed
 from difftool.engine.loop import gradients
 from difftool.engine.weights import load_into, tensors_of
-from difftool.errors import InputError, PluginError
+from difftool.errors import InputError, PluginError, RecipeError
 from difftool.plugin.blame import blamed
 from difftool.plugin.component import Component, NoiseSchedule, Sampler, Strict
 from difftool.plugin.registry import BUILTIN, Registry
-from difftool.recipe.check import spec_of
+from difftool.recipe.check import fitting, spec_of
 from difftool.recipe.model import Preview, Recipe, Sample
 from difftool.recipe.write import Table, plain
 
@@ -74,9 +74,9 @@ def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | Non
     return schedule, warning
 
 
-def network(recipe: Recipe, registry: Registry, shape: tuple[int, int, int], where: str = "cpu") -> nn.Module:
+def network(recipe: Recipe, registry: Registry, where: str = "cpu") -> nn.Module:
     """The untrained network; its first weights depend on the recipe's seed alone. On "meta" it has none."""
-    spec = spec_of(shape, recipe.schedule.T, recipe.loss.outputs, recipe.conditions)
+    spec = _spec(recipe)
     seed = int(integers(recipe.seed, Stream.INIT, 0, [0], 1))
     with torch.random.fork_rng(devices=[]), blamed(registry, recipe.backbone, "building the network"):
         torch.manual_seed(seed)
@@ -105,14 +105,21 @@ def opened(recipe: Recipe, registry: Registry) -> tuple[Recipe, Images]:
             )
         with blamed(registry, condition, "learning from the data"):
             fitted[key] = condition.fit(values[key])
+    problems = list(fitting(recipe.backbone, _spec(replace(recipe, conditions=fitted)), registry))
+    if problems:
+        raise RecipeError([f"{'.'.join(map(str, problem.path))}: {problem.text}" for problem in problems])
     return replace(recipe, conditions=fitted), images
+
+
+def _spec(recipe: Recipe) -> Spec:
+    return spec_of(recipe.data.shape, recipe.schedule.T, recipe.loss.outputs, recipe.conditions)
 
 
 def workshop(recipe: Recipe, registry: Registry, images: Images) -> Workshop:
     """Builds all of it, tries one small step, and settles what `auto` leaves open."""
     device = devices.pick(recipe.train.device)
     schedule, warning = schedule_of(recipe, registry)
-    net = network(recipe, registry, recipe.data.shape).to(device)
+    net = network(recipe, registry).to(device)
     feed = Feed(images, recipe, registry, device)
     # On a copy: running averages inside a network must not know that it was tried.
     trial = copy.deepcopy(net)

@@ -59,7 +59,15 @@ class Feed:
     def _told(self, indices: list[int], step: int, slots: Tensor) -> dict[str, Tensor]:
         with blamed(self.registry, self.data, "telling what its pictures are"):
             values = self.images.values(indices)
-        rows = encoded(self.conditions, {key: values[key] for key in self.conditions})
+        rows: dict[str, Tensor] = {}
+        for key, condition in self.conditions.items():
+            if key not in values or len(values[key]) != len(indices):
+                raise InputError(
+                    f"the data set says {len(values.get(key, ()))} times what `{key}` is, of {len(indices)} pictures",
+                    why="its values() gives one of each for each picture that is asked for",
+                )
+            with blamed(self.registry, condition, "encoding what the data says"):
+                rows |= encoded({key: condition}, {key: values[key]})
         rows = withheld(self.conditions, rows, uniform(self.seed, Stream.LABELS, step, slots))
         return {key: row.to(self.device, non_blocking=True) for key, row in rows.items()}
 

@@ -46,10 +46,10 @@ def plan(recipe: Recipe, registry: Registry) -> Plan:
     """Builds the network without memory for its numbers and counts what it would keep."""
     schedule, warning = schedule_of(recipe, registry)
     try:
-        net = network(recipe, registry, recipe.data.shape, "meta")
+        net = network(recipe, registry, "meta")
     except (PluginError, RuntimeError):
         # A network that computes with numbers while it is built may be right with real ones.
-        net = network(recipe, registry, recipe.data.shape)
+        net = network(recipe, registry)
     counted = list(net.parameters())
     return Plan(
         parameters=sum(p.numel() for p in counted),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from difftool.core.model import How, Model
@@ -60,20 +59,13 @@ def draw(
     exact: bool = False,
     film: Film | None = None,
     start: Start | None = None,
-    shares: Sequence[float] = (),
     watch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Batch]:
-    """Yields each batch when it is finished; `watch(steps done, steps in all)` hears of every Step.
-
-    `shares`, one for each seed, say how far each picture is between the two of `start`.
-    """
+    """Yields each batch when it is finished; `watch(steps done, steps in all)` hears of every Step."""
     plans = plan(seeds, batch, exact)
     for done, places in enumerate(plans):
         keep = [row for row, place in enumerate(places) if place is not None]
-        begin = start
-        if start and shares:
-            rows = torch.tensor([shares[place] if place is not None else 0.0 for place in places])
-            begin = replace(start, share=rows.to(model.device)[:, None, None, None])
+        begin = start.of([place or 0 for place in places]) if start else None
         frames: list[Tensor] = []
         for step in model.walk([seeds[place] if place is not None else 0 for place in places], how, begin):
             watch(done * step.total + step.index, len(plans) * step.total)

@@ -50,9 +50,9 @@ def start(
     """A new run in its own folder, trained to the end."""
     if name is not None:
         check_free(runs, name)
-    if weights is not None:
-        begin_with(weights, plain(recipe, registry), allow)
     recipe, images = opened(recipe, registry)
+    if weights is not None:
+        begin_with(weights, plain(recipe, registry), registry, allow)
     figures = plan(recipe, registry)
     need_disk(runs, figures.disk(recipe.checkpoint.keep))
     shop = workshop(recipe, registry, images)

@@ -22,7 +22,7 @@ def blamed(registry: Registry, part: Component, doing: str) -> Iterator[None]:
             raise MachineError(
                 f"out of memory while {doing}",
                 why=str(error).split("\n", maxsplit=1)[0],
-                do="a smaller train.batch or a larger train.accumulate; when sampling, a smaller --batch",
+                do="a smaller train.batch or a larger train.accumulate; --batch when sampling; metric.batch for eval",
             ) from error
         offer = registry.offer(type(part))
         if offer.owner == BUILTIN:

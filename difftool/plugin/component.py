@@ -169,7 +169,7 @@ class Dataset(Component):
 class Condition(Component):
     """Something a network is told beside the picture."""
 
-    drop: float = Field(0.1, ge=0, le=1)
+    drop: float = Field(0.1, ge=0, lt=1)
     """share of pictures whose value is withheld in training: what guidance compares with"""
 
     @property
@@ -200,6 +200,11 @@ class Condition(Component):
 
 class Metric(Component):
     """A judgement of a model."""
+
+    @property
+    def outputs(self) -> int:
+        """How many pictures' worth of channels the network must answer: 2 if `Prediction.mix` is read."""
+        return 1
 
     def measure(self, model: Model, images: Images, watch: Watch) -> Mapping[str, float | tuple[float, ...]]:
         """Named numbers, or tuples of them: one a level. `watch(done, in all)` keeps a person informed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from difftool.core.conditions import unguided
 from difftool.core.types import Spec
 from difftool.plugin.blame import blamed
 from difftool.plugin.component import Backbone, Condition, Loss
@@ -40,10 +41,10 @@ def cross_check(parts: dict[str, Any], registry: Registry) -> Iterator[Problem]:
     if data and schedule and all(key in parts for key in ("backbone", "loss", "conditions")):
         with blamed(registry, data, "telling its shape"):
             spec = spec_of(data.shape, schedule.T, parts["loss"].outputs, parts["conditions"])
-        yield from _fitting(parts["backbone"], spec, registry)
+        yield from fitting(parts["backbone"], spec, registry)
 
 
-def _fitting(backbone: Backbone, spec: Spec, registry: Registry) -> Iterator[Problem]:
+def fitting(backbone: Backbone, spec: Spec, registry: Registry) -> Iterator[Problem]:
     """Whether the network suits the pictures and hears what it is told."""
     name = registry.offer(type(backbone)).owned
     with blamed(registry, backbone, "checking the recipe"):
@@ -59,28 +60,9 @@ def _fitting(backbone: Backbone, spec: Spec, registry: Registry) -> Iterator[Pro
 def _guided(parts: dict[str, Any], conditions: Mapping[str, Condition]) -> Iterator[Problem]:
     """Guidance that could not work."""
     for section in ("sample", "preview"):
-        part, levels = parts.get(section), getattr(parts.get(section), "guidance_levels", None)
-        if part is not None and (text := unguided(part.guidance, conditions)):
+        scale = getattr(parts.get(section), "guidance", None)
+        if scale is not None and (text := unguided(scale, conditions)):
             yield Problem((section, "guidance"), text)
-        if levels and levels[0] > levels[1]:
-            yield Problem(
-                (section, "guidance_levels"), f"from the lower to the higher level, got {levels[0]:g} to {levels[1]:g}"
-            )
-
-
-def unguided(scale: float | None, conditions: Mapping[str, Condition]) -> str | None:
-    """Why guidance of this scale cannot work with these conditions, or None."""
-    if scale in (None, 1):
-        return None
-    if not conditions:
-        return "nothing is told that could be exaggerated; guidance needs a condition, as in [conditions.label]"
-    if all(condition.drop == 0 for condition in conditions.values()):
-        key = next(iter(conditions))
-        return (
-            f"the network never sees a picture without being told, which guidance compares with; "
-            f"train with conditions.{key}.drop = 0.1"
-        )
-    return None
 
 
 def _learned(parts: dict[str, Any], loss: Loss, registry: Registry) -> Iterator[Problem]:

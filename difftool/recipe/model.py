@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from difftool.core.types import Spacing
 from difftool.plugin.component import (
@@ -28,6 +28,12 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Level = Annotated[float, Field(ge=0)]
 
 
+def _rising(levels: tuple[float, float]) -> tuple[float, float]:
+    if levels[0] > levels[1]:
+        raise ValueError(f"from the lower to the higher level, got {levels[0]:g} to {levels[1]:g}")
+    return levels
+
+
 class Sample(Strict):
     """How pictures are drawn when nobody says otherwise."""
 
@@ -39,7 +45,7 @@ class Sample(Strict):
     """keep every guess of x0 within -1..1"""
     guidance: float = Field(1.0, ge=0)
     """how much more like its label a picture should be: 0 ignores the label, 1 is as learned, 2 to 5 exaggerates"""
-    guidance_levels: tuple[Level, Level] | None = None
+    guidance_levels: Annotated[tuple[Level, Level], AfterValidator(_rising)] | None = None
     """lowest and highest level at which guidance works, elsewhere it is 1; absent: everywhere"""
     guidance_rescale: float = Field(0.0, ge=0, le=1)
     """how far a guided guess gets the contrast of the plain one back, against loud colours"""

@@ -8,6 +8,7 @@ from typing import Any
 
 from difftool.errors import InputError
 from difftool.recipe.explain import Path, Places
+from difftool.recipe.model import MANY
 from difftool.recipe.source import MAX_DOTS, shallow
 
 Table = dict[str, Any]
@@ -23,6 +24,9 @@ def overlay(base: Table, over: Table) -> Table:
             before = {"name": before}
         elif isinstance(after, str) and isinstance(before, dict) and "name" in before:
             after = {"name": after}  # noqa: PLW2901
+        if key in MANY and not after:
+            merged[key] = {}  # nothing at all is asked for: the one way to leave them out
+            continue
         if isinstance(before, dict) and isinstance(after, dict) and after.get("name") in (None, before.get("name")):
             after = overlay(before, after)  # noqa: PLW2901
         merged[key] = after

@@ -25,7 +25,12 @@ def schema(registry: Registry) -> Schema:
         many = {"type": "object", "additionalProperties": section_schema}
         sections[section] = many if section in MANY else section_schema
     required = ["recipe", "name", *(key for key in SECTIONS if key not in DEFAULTS)]
-    overrides = {key: sections[key] if key in MANY else _loose(sections[key], definitions) for key in SECTIONS}
+    overrides = {
+        key: sections[key] | {"additionalProperties": _loose(sections[key]["additionalProperties"], definitions)}
+        if key in MANY
+        else _loose(sections[key], definitions)
+        for key in SECTIONS
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "difftool recipe",

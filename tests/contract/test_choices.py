@@ -85,7 +85,7 @@ def test_every_variance_is_finite_at_every_level(kind, variance):
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_networks_attend_where_their_recipes_say(file):
     recipe, _ = load(str(file), REGISTRY).recipe("none")
-    net, unet = network(recipe, REGISTRY, recipe.data.shape, "meta"), recipe.backbone
+    net, unet = network(recipe, REGISTRY, "meta"), recipe.backbone
     top = recipe.data.shape[1] // unet.patch
     levels = sum(top >> level in unet.attention for level in range(len(unet.mults)))
     assert levels == len(unet.attention)

@@ -203,3 +203,13 @@ def test_the_parts_add_up_to_the_bound_in_one_go(schedule, mix):
     error = float(gap.std()) / math.sqrt(len(gap))
     assert error < 2e-3 * float(parts.mean())
     assert float(gap.mean()) == pytest.approx(0, abs=4 * error)
+
+
+def test_levels_may_be_mixed_and_each_is_as_alone():
+    g = torch.Generator().manual_seed(1)
+    x0, guess = BYTES[torch.randint(256, (4, 1, 3, 3), generator=g)], 2 * torch.rand((4, 1, 3, 3), generator=g) - 1
+    times = torch.tensor([1.0, 2.0, 500.0, 0.5], dtype=torch.float64)
+    together = Hops.of(LINEAR, times).term(x0, guess.double(), 0.3)
+    for k in range(4):
+        alone = Hops.of(LINEAR, times[k : k + 1]).term(x0[k : k + 1], guess[k : k + 1].double(), 0.3)
+        torch.testing.assert_close(together[k : k + 1], alone)

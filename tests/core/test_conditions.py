@@ -27,6 +27,13 @@ def test_a_label_that_is_none_is_refused_with_the_nearest():
         labels.fit(["circle", "moon"])
 
 
+def test_classes_are_all_different_and_some_pictures_are_told():
+    with pytest.raises(ValueError, match="'a' occurs twice"):
+        Labels(classes=("a", "b", "a"))
+    with pytest.raises(ValueError, match="less than 1"):
+        Labels(drop=1)
+
+
 def test_rows_are_encoded_by_key():
     rows = encoded({"label": Labels(classes=("a", "b"))}, {"label": ["b", "a", "b"]})
     assert rows["label"].tolist() == [[0, 1], [1, 0], [0, 1]]

@@ -9,10 +9,13 @@ from difftool.builtin.conditions import Labels
 from difftool.builtin.ddim import DDIM
 from difftool.builtin.schedules import Cosine, Linear
 from difftool.builtin.targets import Eps
+from difftool.core.conditions import unguided
+from difftool.core.denoiser import NetDenoiser, on
 from difftool.core.guidance import UNGUIDED, Guidance, Guided
 from difftool.core.model import How, Model
 from difftool.core.sampling import SeededNoise, last, walk
-from difftool.testing.oracles import Gaussian
+from difftool.errors import InputError
+from difftool.testing.oracles import Gaussian, Point
 
 LINEAR = Linear().build()
 
@@ -94,6 +97,51 @@ def test_between_two_normals_of_one_spread_guidance_moves_the_mean_and_nothing_e
     x = last(walk(DDIM(), guided, DDIM().times(schedule, 400), SeededNoise(range(64), (1, 16, 16)))).x
     assert float(x.mean()) == pytest.approx(-0.1 + scale * 0.5, abs=3e-3)
     assert float(x.std()) == pytest.approx(0.1, rel=0.03)
+
+
+def test_a_guess_without_any_spread_is_not_divided_by_it(model):
+    flat = Guided(Point(LINEAR, 0.5), Point(LINEAR, 0.1), Guidance(3, rescale=1), clip=False)
+    assert torch.isfinite(flat(X, 500.0).x0).all()
+
+
+def test_a_learned_variance_comes_through_guidance_and_on_another_schedule():
+    mix = torch.rand(X.shape)
+
+    class Learned(Point):
+        def __call__(self, x, t):
+            return replace(super().__call__(x, t), mix=mix)
+
+    learned = Learned(LINEAR, 0.5)
+    assert Guided(learned, learned, Guidance(3), clip=True)(X, 500.0).mix is mix
+    assert on(learned, Cosine().build())(X, 500.0).mix is mix
+
+
+def test_the_second_half_of_an_answer_is_where_the_log_variance_lies():
+    raw = torch.tensor([-3.0, -1.0, 0.0, 0.5, 1.0, 3.0]).reshape(1, 1, 2, 3)
+    x = torch.zeros_like(raw)
+    denoiser = NetDenoiser(lambda x, c, cond: torch.cat([x, raw], dim=1), LINEAR, Eps())
+    assert denoiser(x, 500.0).mix.flatten().tolist() == [0, 0, 0.5, 0.75, 1, 1]
+    assert NetDenoiser(lambda x, c, cond: x, LINEAR, Eps())(x, 500.0).mix is None
+
+
+def test_guidance_that_cannot_be_is_refused(model):
+    bare = replace(model, conditions={})
+    for wrong, ask in (
+        ("nothing is told", lambda: bare.sample([0], guidance=3.0)),
+        ("0 or more", lambda: model.sample([0], guidance=-2.0)),
+        ("0 or more", lambda: model.sample([0], guidance=float("nan"))),
+        ("no label is named", lambda: model.sample([0], told={"label": []})),
+    ):
+        with pytest.raises(InputError, match=wrong):
+            ask()
+    always = replace(model, conditions={"label": Labels(classes=("a", "b"), drop=0)})
+    with pytest.raises(InputError, match="never sees a picture without its label"):
+        always.sample([0], guidance=3.0)
+    with pytest.raises(InputError, match="always told its label; say which"):
+        always.denoiser()
+    one = {"label": Labels(classes=("a",)), "style": Labels(classes=("b",), drop=0)}
+    assert "without its style" in unguided(3, one)
+    assert unguided(1, one) is None
 
 
 def test_what_is_not_told_is_null_and_what_is_unknown_is_refused(model):

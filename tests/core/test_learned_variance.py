@@ -31,12 +31,14 @@ def batch(target, t, schedule=LINEAR):
 
 
 @pytest.mark.parametrize("target", [Eps(), X0(), V()])
-def test_hybrid_is_l2_and_the_bound_beside_each_other(target):
+@pytest.mark.parametrize("T", [1000, 40])
+def test_hybrid_is_l2_and_the_bound_beside_each_other(target, T):
     """L_simple + lambda T L_(t-1) in bits, with the variance that the second half says."""
-    noised, answer, raw = batch(target, [1.0, 2.0, 77.0, 400.5, 1000.0])
+    schedule = Linear(T=T, scale=True).build()
+    noised, answer, raw = batch(target, [1.0, 2.0, 7.0, 30.5, float(T)], schedule)
     guess = noised.x0 + noised.gain * (answer - noised.target)
-    term = Hops.of(LINEAR, noised.times).term(noised.x0, guess, (raw + 1) / 2)
-    expected = L2()(answer, noised) + 0.01 * 1000 * term / math.log(2)
+    term = Hops.of(schedule, noised.times).term(noised.x0, guess, (raw + 1) / 2)
+    expected = L2()(answer, noised) + 0.01 * T * term / math.log(2)
     torch.testing.assert_close(Hybrid(vlb=0.01)(torch.cat([answer, raw], 1), noised), expected)
 
 

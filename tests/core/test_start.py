@@ -46,24 +46,26 @@ def test_the_lower_the_level_the_more_of_the_picture_stays():
 
 
 def test_data_of_one_picture_comes_back_from_anywhere():
-    for start in (Start(700.0, A), Start(20.0, A, B, 0.5)):
+    for start in (Start(700.0, A), Start(20.0, A, B, (0.5,) * 8)):
         assert torch.allclose(steps(start, oracle=Point(SCHEDULE, 0.3))[-1].x, torch.full((8, *SHAPE), 0.3), atol=1e-6)
 
 
 def test_between_two_pictures_both_are_noised_apart_and_mixed():
     """x = (1 - share) q(x_t | A) + share q(x_t | B), each with noise of its own, the same at every share."""
-    shares = torch.linspace(0, 1, 5)[:, None, None, None]
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
     first, *_ = steps(Start(250.0, A, B, shares), seeds=[6] * 5)
     draw = SeededNoise([6], SHAPE)
     ends = [SCHEDULE.diffuse(picture, draw(), 250.0) for picture in (A, B)]
-    for share, x in zip(shares.flatten(), first.x, strict=True):
+    for share, x in zip(shares, first.x, strict=True):
         torch.testing.assert_close(x, ((1 - share) * ends[0] + share * ends[1])[0])
     alone, *_ = steps(Start(250.0, A), seeds=[6])
     assert torch.equal(first.x[0], alone.x[0])
+    some, *_ = steps(Start(250.0, A, B, shares).of([3, 1]), seeds=[6] * 2)
+    assert torch.equal(some.x, first.x[[3, 1]])
 
 
 def test_the_ends_of_a_row_are_variations_of_the_two_and_the_way_is_even():
-    shares = torch.linspace(0, 1, 9)[:, None, None, None]
+    shares = tuple(k / 8 for k in range(9))
     last = steps(Start(80.0, A, B, shares), DDIM(), seeds=[3] * 9)[-1].x.mean((1, 2, 3))
     assert (last.diff() < 0).all()
     torch.testing.assert_close(last.diff(), last.diff().mean().expand(8), rtol=1e-3, atol=1e-5)

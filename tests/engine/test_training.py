@@ -72,7 +72,7 @@ def parts(make, registry):
         return (
             recipe,
             schedule,
-            network(recipe, registry, recipe.data.shape),
+            network(recipe, registry),
             Feed(recipe.data.open(), recipe, registry, CPU),
         )
 
@@ -265,7 +265,7 @@ def test_first_weights_depend_on_the_seed_alone(make, registry):
     def first(*sets):
         torch.rand(7)
         recipe = make(*sets)
-        return torch.cat([p.flatten() for p in network(recipe, registry, recipe.data.shape).parameters()])
+        return torch.cat([p.flatten() for p in network(recipe, registry).parameters()])
 
     assert torch.equal(first(), first())
     assert not torch.equal(first(), first("seed=1"))
@@ -274,7 +274,7 @@ def test_first_weights_depend_on_the_seed_alone(make, registry):
 def test_building_leaves_the_global_generator_alone(make, registry):
     recipe = make()
     before = torch.random.get_rng_state()
-    network(recipe, registry, recipe.data.shape)
+    network(recipe, registry)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -321,7 +321,7 @@ def test_a_network_that_answers_wrongly_is_caught_before_step_one(parts, registr
 
 def test_plan_counts_parameters_and_memory(make, registry):
     recipe = make()
-    net = network(recipe, registry, recipe.data.shape)
+    net = network(recipe, registry)
     ahead = plan(recipe, registry)
     assert ahead.parameters == sum(p.numel() for p in net.parameters())
     assert ahead.weights == 4 * ahead.parameters
@@ -417,7 +417,7 @@ def test_a_plugin_that_fails_in_the_middle_of_training_is_named(make, registry):
     recipe = make().__class__(**{**vars(make()), "loss": Fickle()})
     mixed = Registry([*registry.offers, Offer("loss", "fickle", Fickle, "toy")])
     schedule, _ = schedule_of(recipe, mixed)
-    net = network(recipe, mixed, recipe.data.shape)
+    net = network(recipe, mixed)
     with pytest.raises(
         PluginError, match="the loss toy:fickle failed while comparing: ZeroDivisionError: hour ten"
     ) as e:

@@ -6,11 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from difftool.engine.build import load_model
+from difftool.core.guidance import Guidance
+from difftool.core.randomness import Stream, uniform
+from difftool.engine.build import fingerprint, how_of, load_model
 from difftool.engine.described import describe
 from difftool.engine.feed import Feed
 from difftool.engine.sealed import open_model_file
 from difftool.engine.weights import tensors_of
+from difftool.errors import InputError
 from difftool.plugin.loader import installed
 
 LABELS = ("conditions.label=labels", "data.kinds=['circle','star','heart']")
@@ -86,6 +89,8 @@ def test_a_batch_is_told_its_labels_and_withheld_as_often_as_the_recipe_says(rec
     feed = Feed(images, made, registry, torch.device("cpu"))
     (one, two) = feed(1)
     rows = torch.cat([one.cond["label"], two.cond["label"]])
+    withheld = uniform(made.seed, Stream.LABELS, 1, range(2000)) < 0.25  # of the whole batch, however it is divided
+    assert torch.equal(rows.sum(1) == 0, withheld)
     kept = rows.sum(1)
     assert set(kept.tolist()) == {0.0, 1.0}
     assert 0.22 < float((kept == 0).float().mean()) < 0.28
@@ -94,6 +99,50 @@ def test_a_batch_is_told_its_labels_and_withheld_as_often_as_the_recipe_says(rec
     again = torch.cat([part.cond["label"] for part in feed(1)])
     assert torch.equal(rows, again)
     assert not torch.equal(rows, torch.cat([part.cond["label"] for part in feed(2)]))
+
+
+def test_other_labels_are_other_data(recipe):
+    images = recipe(*LABELS).data.open()
+    plain = fingerprint(images)
+
+    class Renamed:
+        __len__, take = images.__len__, images.take
+
+        def values(self, indices):
+            return {"label": ["moon" if name == "star" else name for name in images.values(indices)["label"]]}
+
+    Renamed.__len__ = lambda self: len(images)
+    renamed = Renamed()
+    assert fingerprint(renamed) == plain
+    assert fingerprint(renamed, ["label"]) != fingerprint(images, ["label"])
+
+
+def test_the_preview_has_a_guidance_of_its_own(recipe):
+    made = recipe(*LABELS, "sample.guidance=2", "preview.guidance=0", "sample.guidance_levels=[2,9]")
+    assert how_of(made.sampler, made.sample).guidance == Guidance(2, (2, 9))
+    assert how_of(made.sampler, made.sample, made.preview).guidance == Guidance(0, (2, 9))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [("data.kinds=['circle','heart']", "conditions"), ("backbone.activation=relu", "backbone")],
+)
+def test_weights_whose_numbers_mean_something_else_are_refused(train, run, change, key):
+    weights = open_model_file(run.weights)
+    with pytest.raises(Exception, match=rf"the weights were trained otherwise: {key}\."):
+        train(*LABELS, change, weights=weights)
+    train(*LABELS, "train.steps=1", "conditions.label.drop=0.3", "backbone.dropout=0.1", weights=weights)
+
+
+def test_a_data_set_that_says_too_little_is_told_so(recipe, registry):
+    from difftool.engine.build import opened
+
+    made, images = opened(recipe(*LABELS), registry)
+    for said in ({}, {"label": ["star"]}):
+        feed = Feed(images, made, registry, torch.device("cpu"))
+        images.values = lambda indices, said=said: said
+        with pytest.raises(InputError, match=f"says {len(said)} times what `label` is, of 3 pictures"):
+            next(iter(feed(1)))
 
 
 def test_labels_change_the_picture_and_the_metadata_says_which(draw):
@@ -125,6 +174,12 @@ def test_variations_and_rows_between_two_pictures(draw):
     a, b = (picture.path for name, picture in drawn.items() if name.startswith("seed"))
     near = draw("--from", a, "--level", "1", "-n", "3", *QUIET)
     assert words(near["grid.png"])["from"] == "seed-00000000.png at level 1"
+    assert words(near["grid.png"])["guidance"] == "0.0"  # nothing is told
+    free = [
+        draw("--from", a, "--level", "15", "--seeds", "1", *also)["seed-00000001.png"]
+        for also in ([], ["--label", "star"])
+    ]
+    assert free[0].tobytes() != free[1].tobytes()
     row = draw("--between", a, b, "--level", "12", "--frames", "4", "-n", "2", *QUIET)
     frames = [name for name in row if name.startswith("seed")]
     assert frames == [f"seed-{seed:08d}-frame-{k:02d}.png" for seed in (0, 1) for k in range(4)]
@@ -134,6 +189,10 @@ def test_variations_and_rows_between_two_pictures(draw):
     cut = draw("--between", a, b, "--level", "12", "--frames", "4", "-n", "2", "--batch", "3", *QUIET)
     for name in frames:
         assert alike(row[name], cut[name])
+
+
+def test_labels_can_be_left_out_again(recipe):
+    assert recipe(*LABELS, "conditions={}").conditions == {}
 
 
 def test_the_film_of_guesses_is_another_film(draw):
@@ -161,6 +220,9 @@ def test_on_another_schedule(draw):
         (["--label", "moon"], "'moon' is no label; there are circle, heart, star"),
         (["--label", "star,moon"], "'moon' is no label"),
         (["--guidance", "-1"], "sample.guidance: "),
+        (["--guidance", "nan"], "sample.guidance: "),
+        (["--guidance", "3", "--set", "sample.guidance_levels=[9, 3]"], "from the lower to the higher level"),
+        (["--on", "{name='linear', T=10, last=0.02}"], "never gets near noise"),
         (["--from", "nowhere.png"], "--from nowhere.png: there is no such file"),
         (["--level", "3"], "--level goes with --from or --between"),
         (["--frames", "3"], "--frames goes with --between"),
@@ -185,6 +247,8 @@ def test_pictures_of_another_size_and_levels_beyond(difftool, run, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "right.png")
     done = difftool("sample", run.root, "--from", "wide.png", check=2)
     assert "the picture is 9x8, the model makes 8x8" in done.stderr
+    done = difftool("sample", run.root, "--from", "right.png", "--guidance", "3", check=2)
+    assert "guidance 3 needs a label with --from" in done.stderr
     done = difftool("sample", run.root, "--from", "right.png", "--level", "21", check=2)
     assert "--level 21: from 1, almost the picture itself, to 20" in done.stderr
 
@@ -210,6 +274,8 @@ def test_what_the_data_does_not_say(train, sets, says):
         (["sampler.variance=learned"], 'train with loss = "hybrid"'),
         (["conditions=labels"], "expected tables, as in [conditions.KEY]"),
         (["conditions.label.drop=0.1"], "which condition?"),
+        (["conditions.label=labels", "conditions.label.drop=1"], "must be below 1"),
+        (["conditions.label=labels", "conditions.label.classes=['a','a']"], "'a' occurs twice"),
     ],
 )
 def test_recipes_that_could_not_work(recipe, sets, says):

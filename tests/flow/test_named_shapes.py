@@ -1,7 +1,13 @@
 """Does guidance draw what is asked for? Told by a small classifier that learns the shapes in the same test."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from difftool.builtin.shapes import Shapes
@@ -85,7 +91,12 @@ def test_guidance_draws_the_named_shape_and_without_a_name_all_occur(tmp_path, m
         right += int((seen(drawn) == place).sum())
     told = model.sample(range(1000, 1100), told={"label": KINDS})
     anyhow = seen(model.sample(range(200), guidance=0.0)).bincount(minlength=len(KINDS))
-    print(f"guidance 3: {right} of 200 are the shape that was named; scale 0: {dict(zip(KINDS, anyhow.tolist()))}")
+    counts = dict(zip(KINDS, anyhow.tolist(), strict=True))
+    print(f"guidance 3: {right} of 200 are the shape that was named; scale 0: {counts}")
     print(f"guidance 1: {int((seen(told) == torch.arange(1000, 1100) % 4).sum())} of 100")
     assert right >= 190
+    command = ["sample", str(tmp_path / "runs" / "run"), "--label", "star", "--guidance", "3", "--seeds", "1000-1019"]
+    subprocess.run([sys.executable, "-m", "difftool", *command, "-o", "stars"], check=True, capture_output=True)
+    stars = [np.asarray(Image.open(path)) for path in sorted(Path("stars").glob("seed-*.png"))]
+    assert int((seen(torch.from_numpy(np.stack(stars))) == KINDS.index("star")).sum()) >= 19
     assert int(anyhow.min()) > 10

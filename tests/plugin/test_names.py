@@ -145,8 +145,8 @@ def test_unknown_names():
         assert str(caught.value) == f"no sampler is called {wrong!r}; {hint}"
     with pytest.raises(UnknownComponent, match="no sampler is called 'difftool:nothing'"):
         registry.get("sampler", "difftool:nothing")
-    with pytest.raises(UnknownComponent, match="no metric is called 'fid'; there are none"):
-        registry.get("metric", "fid")
+    with pytest.raises(UnknownComponent, match="no exporter is called 'onnx'; there are none"):
+        registry.get("exporter", "onnx")
     with pytest.raises(UnknownComponent, match="no sampler is called 'l2'"):
         registry.get("sampler", "l2")
 

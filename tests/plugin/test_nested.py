@@ -70,11 +70,11 @@ def test_there_and_back(registry):
     assert dumped == {
         "name": "toy:sum",
         "parts": [
-            {"name": "l1"},
-            {"name": "toy:weighted", "inner": {"name": "huber", "delta": 2.0}, "weight": 0.5},
+            registry.dump(L1()),
+            {"name": "toy:weighted", "inner": registry.dump(Huber(delta=2.0)), "weight": 0.5},
             {
                 "name": "toy:weighted",
-                "inner": {"name": "l2"},
+                "inner": registry.dump(L2()),
                 "weight": 1.0,
                 "other": {"name": "toy:sum", "parts": [], "files": []},
             },
