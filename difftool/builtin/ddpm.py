@@ -22,6 +22,11 @@ class DDPM(Sampler):
     """share of sigma that is used: sigma is an upper bound, less is allowed"""
 
     @property
+    def gives(self) -> Literal["samples", "means"]:  # type: ignore[override]  # here it depends on a field
+        """Without any noise every walk runs to the middle of what is possible."""
+        return "means" if self.variance == "zero" else "samples"
+
+    @property
     def outputs(self) -> int:
         """A learned variance is a second answer of the network."""
         return 2 if self.variance == "learned" else 1

@@ -6,12 +6,13 @@ can be tested for being right, instead of for being the same as yesterday:
     denoiser = Gaussian(Linear().build(), mean=0.5, std=0.2)
     x = last(walk(sampler, denoiser, times, draw)).x      # must be N(0.5, 0.2^2) again
 
-They work elementwise on any shape and in the precision of x, float64 included. Like every denoiser they are asked at
-levels above 0 only: clean data needs no guess.
+All but the rings work elementwise on any shape, and all in the precision of x, float64 included. Like every denoiser
+they are asked at levels above 0 only: clean data needs no guess.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,3 +90,47 @@ class Mixture(Oracle):
         log_share = weight.log() - (variance.log() + (x - alpha * mean) ** 2 / variance) / 2
         each = (sigma**2 * mean + alpha * std**2 * x) / variance
         return (log_share.softmax(-1) * each).sum(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Rings(Oracle):
+    """Pictures of two pixels, [B, 1, 1, 2], that lie on rings around grey: the pixels depend on each other.
+
+    Ring k has radius radii[k] and probability weights[k] (they need not sum to 1); every direction is equally likely.
+    Both pixels are then moved by N(0, thickness[k]^2).
+    """
+
+    radii: Sequence[float]
+    thickness: Sequence[float]
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if not len(self.radii) == len(self.thickness) == len(self.weights) > 0:
+            sizes = f"{len(self.radii)} radii, {len(self.thickness)} thicknesses and {len(self.weights)} weights"
+            raise InputError(f"rings have one radius, one thickness and one weight each; got {sizes}")
+        if min(*self.radii, *self.thickness, *self.weights) < 0 or max(self.weights) == 0:
+            raise InputError("radii, thicknesses and weights of rings are not negative, and one weight is above 0")
+
+    def expected(self, x: Tensor, alpha: float, sigma: float) -> Tensor:
+        """Given ring and x, the direction has a von Mises law around that of x, of concentration kappa."""
+        radius, thick, weight = (x.new_tensor(list(each)) for each in (self.radii, self.thickness, self.weights))
+        length = x.norm(dim=-1, keepdim=True)  # [..., 1] against [K]
+        variance = (alpha * thick) ** 2 + sigma**2
+        kappa = alpha * radius * length / variance
+        # Bessel functions without their exponential growth: right for rings as sharp as one likes.
+        straight, turned = torch.special.i0e(kappa), torch.special.i1e(kappa)
+        miss = (length - alpha * radius) ** 2
+        share = (weight.log() - variance.log() - miss / (2 * variance) + straight.log()).softmax(-1)
+        towards = (share * radius * sigma**2 / variance * turned / straight).sum(-1, keepdim=True)
+        direction = x / length.clamp(min=torch.finfo(x.dtype).tiny)
+        guess: Tensor = towards * direction + (share * alpha * thick**2 / variance).sum(-1, keepdim=True) * x
+        return guess
+
+    def data(self, u: Tensor, z: Tensor) -> Tensor:
+        """Pictures [B, 1, 1, 2] from uniforms u [B, 2] in [0, 1), for ring and direction, and normals z like them."""
+        radius, thick, weight = (z.new_tensor(list(each)) for each in (self.radii, self.thickness, self.weights))
+        below = (weight.cumsum(0) / weight.sum())[:-1]
+        ring = (u[:, :1] >= below).sum(1)
+        angle = 2 * math.pi * u[:, 1]
+        towards = torch.stack([angle.cos(), angle.sin()], dim=1).to(z.dtype)
+        return (radius[ring, None] * towards)[:, None, None] + thick[ring, None, None, None] * z

@@ -117,7 +117,7 @@ def test_info_of_a_component(cli, name):
     code, out, _ = cli("plugins", "info", name)
     assert code == 0
     assert out.startswith("sampler ddpm\nAncestral sampling (Ho et al. 2020, algorithm 2), for any falling levels.\n\n")
-    assert '  variance: "full" or "beta" or "zero" = "full"\n      full: sigma^2 = beta_t' in out
+    assert '  variance: "full" or "beta" or "zero" or "learned" = "full"\n      full: beta_t' in out
     assert "  noise: number = 1.0\n      share of sigma" in out
     assert "from difftool:ddpm 0.1.0 (difftool.builtin.ddpm.DDPM)" in out
 
@@ -164,7 +164,12 @@ def test_info_of_all_that_ships(cli):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("dppm", "'ddpm'"), ("sampler.dpm", "'sampler.ddpm'"), ("loss.ddpm", "'"), ("qqqqq", "there are constant, ")],
+    [
+        ("dppm", "'ddpm'"),
+        ("sampler.dpm", "'sampler.ddpm'"),
+        ("loss.ddpm", "'"),
+        ("qqqqq", "there are bits-per-dim, constant, "),
+    ],
 )
 def test_info_of_nothing(cli, name, hint):
     code, out, err = cli("plugins", "info", name)

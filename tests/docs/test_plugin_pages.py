@@ -102,7 +102,9 @@ def test_the_sampler_from_start_to_end(tmp_path):
 
     told = shell(check)
     assert "quickstart.toml: good" in told
-    assert "2 passed" in shell(test)
+    told = shell(test)
+    assert "2 passed" in told
+    assert "difftool-dpm:dpm2m  17 of 17    ok" in told
 
     assert "sampler.look_back: must be at most 1" in shell(
         "difftool recipes check tiny.toml --set sampler.look_back=2", 2

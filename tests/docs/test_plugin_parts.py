@@ -141,9 +141,9 @@ def test_the_pictures_are_stripes_and_always_the_same(tmp_path_factory):
 def test_the_parts_without_a_command_work(tmp_path_factory, tmp_path):
     soon = module("difftool-soon/difftool_soon.py", tmp_path_factory)
     amount = soon.Amount().fit(iter([3, 1, 2]))
-    assert (amount.low, amount.high, amount.shape) == (1, 3, (1,))
-    assert amount.encode(2).tolist() == [0.5]
-    assert amount.encode(amount.null).tolist() == [0]
+    assert (amount.low, amount.high, amount.shape) == (1, 3, (2,))
+    assert [amount.encode(value).tolist() for value in (1, 2, 3)] == [[1, 0], [1, 0.5], [1, 1]]
+    assert amount.null.tolist() == [0, 0]
 
     class Fake:
         net = torch.nn.Linear(2, 1)
@@ -158,7 +158,7 @@ def test_the_parts_without_a_command_work(tmp_path_factory, tmp_path):
         def take(self, indices):
             return np.full((len(indices), 4, 4, 1), 90, dtype=np.uint8)
 
-    assert soon.Brightness().measure(Fake(), Pictures()) == {"brightness_gap": 10}
+    assert soon.Brightness().measure(Fake(), Pictures(), lambda done, total: None) == {"brightness_gap": 10}
     soon.Npz().write(Fake(), tmp_path / "weights.npz")
     assert sorted(np.load(tmp_path / "weights.npz")) == ["bias", "weight"]
     with pytest.raises(InputError, match="no recipe"):

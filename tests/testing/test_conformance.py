@@ -1,0 +1,126 @@
+"""Every part that ships keeps every rule, and so do the parts that docs/plugins.md shows: no false alarm."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from difftool.plugin.loader import installed
+from difftool.testing import check_backbone, check_loss, check_sampler, check_schedule, conformance
+from difftool.testing.rules import findings, line_of
+
+from ..docs.extract import files, page, write
+
+REGISTRY = installed().registry
+OFFERS = [offer for offer in REGISTRY.offers if offer.kind in conformance.RULES]
+VARIANTS = [
+    ("schedule", "linear", {"T": 100, "scale": True}),
+    ("schedule", "cosine", {"T": 50}),
+    ("loss", "l2", {"weight": "min-snr"}),
+    ("loss", "l1", {"weight": "p2"}),
+    ("loss", "huber", {"delta": 0.1, "weight": "min-snr"}),
+    ("sampler", "ddpm", {"variance": "learned"}),
+    ("backbone", "unet", {"width": 16, "attention": (4,), "dropout": 0.3, "scale_shift": True}),
+    ("backbone", "unet", {"width": 8, "mults": (1, 1), "norm": "instance", "scale_shift": True, "patch": 2}),
+    ("backbone", "mlp", {"width": 16, "depth": 1}),
+    ("dataset", "shapes", {"size": (8, 12), "channels": 1, "count": 3}),
+    ("condition", "labels", {"classes": ("cat", "dog")}),
+]
+MORE = [
+    ("loss", "hybrid", {"vlb": 1.0}),
+    ("sampler", "ddpm", {"variance": "beta"}),
+    ("sampler", "ddim", {"eta": 0.5}),
+    ("sampler", "ddim", {"eta": 1.0}),
+]
+
+
+@pytest.fixture(scope="module")
+def needed(tmp_path_factory):
+    """Fields that a part cannot do without."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for index in range(9):
+        Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+    return {"images": {"path": folder, "size": (6, 8)}}
+
+
+def broken(kind, part, seed):
+    rules = conformance.RULES[kind]
+    return [(finding.rule, finding.reason) for finding in findings(rules, part, seed) if not finding.kept]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("offer", OFFERS, ids=[f"{offer.kind}.{offer.name}" for offer in OFFERS])
+def test_what_ships_keeps_every_rule(offer, seed, needed):
+    if (offer.kind, offer.name) == ("backbone", "unet") and seed:
+        pytest.skip("its default size takes seconds; the slow test has all seeds")
+    assert broken(offer.kind, offer.component(**needed.get(offer.name, {})), seed) == []
+
+
+def variants(chosen):
+    return pytest.mark.parametrize(
+        ("kind", "name", "fields"), [pytest.param(*row, id=f"{row[0]}.{row[1]}-{'-'.join(row[2])}") for row in chosen]
+    )
+
+
+@variants(VARIANTS)
+def test_so_it_does_with_other_fields(kind, name, fields):
+    assert broken(kind, REGISTRY.get(kind, name)(**fields), 1) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("offer", OFFERS, ids=[f"{offer.kind}.{offer.name}" for offer in OFFERS])
+def test_twenty_seeds_raise_no_false_alarm(offer, needed):
+    part = offer.component(**needed.get(offer.name, {}))
+    assert {seed: told for seed in range(20) if (told := broken(offer.kind, part, seed))} == {}
+
+
+@pytest.mark.slow
+@variants([*VARIANTS, *MORE])
+def test_nor_do_they_with_other_fields(kind, name, fields):
+    part = REGISTRY.get(kind, name)(**fields)
+    assert {seed: told for seed in range(20) if (told := broken(kind, part, seed))} == {}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Imports a module of docs/plugins.md, where another process can find it too."""
+    folder = tmp_path_factory.mktemp("shown")
+    write({path.split("/", 1)[1]: text for path, text in files(page("plugins.md")).items() if "/" in path}, folder)
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module
+    sys.path.remove(str(folder))
+
+
+def test_what_the_page_shows_keeps_every_rule(shown):
+    check_sampler(shown("difftool_dpm").DPM2M())
+    for shift in (0.3, 1.0, 3.0, 7.0):
+        check_schedule(shown("difftool_flow").Flow(shift=shift))
+    for of in ("network", "picture"):
+        check_loss(shown("difftool_lognormal").Lognormal(of=of))
+    check_backbone(shown("difftool_convs").Convs())
+    parts = {"difftool_edm": "EDM", "difftool_stripes": "Stripes", "difftool_soon": "Amount"}
+    for module, name in parts.items():
+        # seed 0 would start a process for the condition
+        assert [each for each in conformance.examine(getattr(shown(module), name)(), 1) if not each.kept] == []
+
+
+def test_the_page_lists_every_rule_and_nothing_else():
+    section = page("plugins.md").split("## Is it right?")[1].split("\n## ")[0]
+    listed = {}
+    for part in section.split("**`check_")[1:]:
+        kind, _, rest = part.partition("`**")
+        bullets = rest.partition("\n\n- ")[2].partition("\n\n")[0].split("\n- ")
+        listed[kind] = [" ".join(bullet.split()) for bullet in bullets]
+    assert listed == {kind: [line_of(rule) for rule in rules] for kind, rules in conformance.RULES.items()}
+
+
+def test_one_that_declares_too_little_is_told(shown):
+    """The flow of the page, had it not said what it keeps."""
+    flow = shown("difftool_flow").Flow
+    mute = type("Mute", (flow,), {"keeps": "power", "__doc__": "Says nothing."})
+    assert [reason for _, reason in broken("schedule", mute(), 0)] == [
+        "alpha^2 + sigma^2 is 0.5 at level 500, not 1; it keeps alpha + sigma, so say keeps = 'sum'"
+    ]

@@ -1,0 +1,127 @@
+"""Losses that teach the wrong thing, or with the wrong weight; each has one error."""
+
+import torch
+
+from difftool.api import Loss
+from difftool.testing import gradients
+
+from .mutants import caught, mutants
+from .right_losses import RightPair, mean
+
+
+class WeightOnTheNetwork(Loss):
+    """min(SNR, 5), forgetting that it belongs to the error of x0."""
+
+    def __call__(self, output, noised):
+        snr = (noised.alpha / noised.sigma) ** 2
+        return snr.clamp(max=5)[:, 0, 0, 0] * mean(output - noised.target)
+
+
+class WeightForEpsOnly(Loss):
+    """min(SNR, 5) / SNR, whatever the target is."""
+
+    def __call__(self, output, noised):
+        snr = (noised.alpha / noised.sigma) ** 2
+        return (snr.clamp(max=5) / snr)[:, 0, 0, 0] * mean(output - noised.target)
+
+
+class GainNotSquared(Loss):
+    def __call__(self, output, noised):
+        return noised.gain.abs()[:, 0, 0, 0] * mean(output - noised.target)
+
+
+class GainUpsideDown(Loss):
+    def __call__(self, output, noised):
+        return mean((output - noised.target) / noised.gain)
+
+
+class GainTwice(Loss):
+    def __call__(self, output, noised):
+        return mean(noised.gain.square() * (output - noised.target))
+
+
+class LevelWeight(Loss):
+    def __call__(self, output, noised):
+        return (1 - noised.t / 2000) * mean(output - noised.target)
+
+
+class NoGradientMode(Loss):
+    def __call__(self, output, noised):
+        with torch.no_grad():
+            return mean(output - noised.target)
+
+
+class ForgetsTheSecondHalf(Loss):
+    outputs = 2
+
+    def __call__(self, output, noised):
+        return mean(output.chunk(2, dim=1)[0] - noised.target)
+
+
+class ReadsTheWrongHalf(Loss):
+    outputs = 2
+
+    def __call__(self, output, noised):
+        return mean(output.chunk(2, dim=1)[1] - noised.target)
+
+
+class ThreeOutputs(RightPair):
+    outputs = 3
+
+    def __call__(self, output, noised):
+        return super().__call__(output[:, :6], noised)
+
+
+class Uphill(Loss):
+    def __call__(self, output, noised):
+        return -mean(output - noised.target)
+
+
+class Pinball(Loss):
+    """Learns a quantile."""
+
+    def __call__(self, output, noised):
+        error = output - noised.target
+        return torch.maximum(0.7 * error, -0.3 * error).flatten(1).mean(1)
+
+
+class BrightPixelsFirst(Loss):
+    def __call__(self, output, noised):
+        return ((1 + noised.x0) * (output - noised.target).square()).flatten(1).mean(1)
+
+
+class LoudNoiseFirst(Loss):
+    def __call__(self, output, noised):
+        return (noised.eps.abs() * (output - noised.target).square()).flatten(1).mean(1)
+
+
+class ClipsTheGuess(Loss):
+    """Where the guess leaves -1..1 nothing is learned any more."""
+
+    def __call__(self, output, noised):
+        guess = noised.x0 + noised.gain * (output - noised.target)
+        return mean(guess.clamp(-1, 1) - noised.x0)
+
+
+ROWS = [
+    (Pinball, gradients.learns_the_mean, "too low by it"),
+    (BrightPixelsFirst, gradients.learns_the_mean, "in another picture"),
+    (LoudNoiseFirst, gradients.learns_the_mean, "in another picture"),
+    (ClipsTheGuess, gradients.learning_helps, "is a guess clipped?"),
+    (WeightOnTheNetwork, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (WeightForEpsOnly, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (GainNotSquared, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (GainUpsideDown, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (GainTwice, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (LevelWeight, gradients.weights_mean_the_same_for_every_target, "gain^2"),
+    (Uphill, gradients.learning_helps, "leads away"),
+    (NoGradientMode, gradients.learning_helps, "no gradient reaches the network"),
+    (ForgetsTheSecondHalf, gradients.both_halves_learn, "the second half"),
+    (ReadsTheWrongHalf, gradients.both_halves_learn, "the first half"),
+    (ThreeOutputs, gradients.both_halves_learn, "outputs is 3"),
+]
+
+
+@mutants(*ROWS)
+def test_it_is_caught(part, rule, word):
+    caught(part, rule, word)
