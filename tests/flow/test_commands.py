@@ -125,7 +125,13 @@ def test_a_signal_saves_and_has_its_exit_code(recipe_file, tmp_path, number):
     command = [sys.executable, "-m", "difftool", "train", "tiny.toml", "--name", "s", "--set", "train.steps=100000"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  nohup hands down an ignored one
     )
     root = tmp_path / "runs" / "s"
     deadline = time.monotonic() + 120
