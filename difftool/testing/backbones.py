@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from difftool.core.denoiser import autocast, heard
 from difftool.plugin.component import Backbone
@@ -148,6 +149,7 @@ def changes_nothing_by_answering(part: Backbone, seed: int) -> str | None:
     net = built(part, spec, seed).train()
     told = told_of(part, spec, seed)
     state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    plain = _plain(net)
     with untouched(x=told.x, c=told.c, **{f"cond[{key!r}]": rows for key, rows in told.cond.items()}) as edited:
         told(net)
     if edited:
@@ -155,7 +157,19 @@ def changes_nothing_by_answering(part: Backbone, seed: int) -> str | None:
     now = net.state_dict()
     if moved := [name for name in {**state, **now} if name not in now or not alike(state.get(name), now[name])]:
         return f"a forward pass in training changes {moved[0]}, so what was trained depends on more than the gradients"
+    if counted := [name for name, value in _plain(net).items() if plain.get(name) != value]:
+        return f"a forward pass changes {counted[0]}: it remembers that it was asked"
     return None
+
+
+def _plain(net: nn.Module) -> dict[str, Any]:
+    """Every plain value that a module holds."""
+    return {
+        f"{name}.{key}".lstrip("."): value
+        for name, module in net.named_modules()
+        for key, value in vars(module).items()
+        if isinstance(value, bool | int | float | str)
+    }
 
 
 def answers_the_same_again(part: Backbone, seed: int) -> str | None:
@@ -230,7 +244,12 @@ def begins_from_the_seed(part: Backbone, seed: int) -> str | None:
     for (name, p), (_, q) in zip(first.state_dict().items(), again.state_dict().items(), strict=True):
         if not alike(p, q):
             return f"built twice from the same seed, {name} begins differently"
-    return None
+    states = []
+    for own in (seed, seed + 1):
+        torch.manual_seed(own)
+        part.build(spec)
+        states.append(torch.get_rng_state())
+    return "it seeds torch itself, so a recipe's seed changes nothing" if alike(*states) else None
 
 
 def copes_with_half_precision(part: Backbone, seed: int) -> str | None:

@@ -34,6 +34,31 @@ def each_picture_alone(part: Sampler, seed: int) -> str | None:
     return None if gap(turned.flip(0), together) < 1e-7 else "pictures change when their order in the batch does"
 
 
+def each_number_alone(part: Sampler, seed: int) -> str | None:
+    """Makes each number of a picture from its own noise alone, where the denoiser mixes none."""
+    schedule = next(iter(paths_of(part).values()))
+    times = walks_of(part, 12, schedule)[0]
+
+    def made(other: int | None) -> Tensor:
+        draw, changed = Draws(seed, (1, 2, 2, 2)), Draws(seed + 1, (1, 2, 2, 2))
+
+        def drawn() -> Tensor:
+            z, new = draw(), changed()
+            if other is not None:
+                z.flatten()[other] = new.flatten()[other]
+            return z
+
+        return steps_of(part, asking(part, Gaussian(schedule, 0.2, 0.5)), times, drawn)[-1].x.flatten()
+
+    plain = made(None)
+    for k in (0, 3, 6):
+        off = (made(k) - plain).abs()
+        off[k] = 0
+        if float(off.max()) > 1e-7:
+            return f"the noise of number {k} of a picture changes number {int(off.argmax())} by {float(off.max()):.3g}"
+    return None
+
+
 def walks_the_same_again(part: Sampler, seed: int) -> str | None:
     """Takes all randomness from x_T and `draw`: the same walk twice, and the global generators left alone."""
     schedule = next(iter(paths_of(part).values()))
@@ -121,6 +146,7 @@ def works_on_another_device(part: Sampler, seed: int) -> str | None:
 
 CONDUCT: tuple[Rule, ...] = (
     each_picture_alone,
+    each_number_alone,
     walks_the_same_again,
     two_walks_do_not_meet,
     edits_nothing,

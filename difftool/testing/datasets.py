@@ -140,6 +140,8 @@ def values_belong_to_their_pictures(part: Dataset, seed: int) -> str | None:
     for name, values in together.items():
         if len(values) != len(chosen):
             return f"for {len(chosen)} indices it gives {len(values)} values of {name!r}"
+        if len(_values(images, [chosen[0], *chosen])[name]) != len(chosen) + 1:
+            return f"an index that is asked for twice has one value of {name!r} only"
     turned, anew = _values(images, chosen[::-1]), part.open()
     for k, index in enumerate(chosen):
         for way, there in (("alone", images), ("when opened anew", anew)):

@@ -15,7 +15,6 @@ from difftool.errors import InputError
 from difftool.plugin.component import Sampler
 from difftool.testing.known import PATHS
 from difftool.testing.oracles import Point
-from difftool.testing.rules import alike
 
 
 @dataclass
@@ -26,7 +25,7 @@ class Witness:
     mix: float | None = None  # what a network with learned variance would say everywhere
     levels: list[float] = field(default_factory=list)
     questions: list[Tensor] = field(default_factory=list)
-    answers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    answers: list[tuple[Tensor, int]] = field(default_factory=list)  # with torch's count of edits in place
 
     @property
     def schedule(self) -> Schedule:
@@ -45,12 +44,12 @@ class Witness:
         self.questions.append(x.clone())
         guess = self.inner(x, t)
         x0, eps = guess.x0.clone(), guess.eps.clone()
-        self.answers += [(x0, x0.clone()), (eps, eps.clone())]
+        self.answers += [(x0, x0._version), (eps, eps._version)]
         return Prediction(x0, eps, None if self.mix is None else torch.full_like(x, self.mix))
 
     def edited(self) -> bool:
-        """Whether somebody has edited an answer since."""
-        return not all(alike(given, kept) for given, kept in self.answers)
+        """Whether somebody has edited an answer since, be it to the same numbers."""
+        return any(given._version != before for given, before in self.answers)
 
 
 def asking(part: Sampler, inner: Denoiser, mix: float = 0.5) -> Witness:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import site
 import subprocess
 import tomllib
@@ -104,7 +105,7 @@ def test_the_sampler_from_start_to_end(tmp_path):
     assert "quickstart.toml: good" in told
     told = shell(test)
     assert "2 passed" in told
-    assert "difftool-dpm:dpm2m  17 of 17    ok" in told
+    assert re.search(r"difftool-dpm:dpm2m +(\d+) of \1 +ok", told)
 
     assert "sampler.look_back: must be at most 1" in shell(
         "difftool recipes check tiny.toml --set sampler.look_back=2", 2

@@ -213,7 +213,19 @@ class Heeds(Right):
         return Table(spec)
 
 
+def counts_its_calls(self, x, c, cond):
+    self.asked = getattr(self, "asked", 0) + 1
+    return Net.forward(self, x, c, cond) * (1 + 1e-3 * (self.asked > 50))
+
+
+def seeds_torch(self, spec):
+    torch.manual_seed(0)
+    Net.__init__(self, spec)
+
+
 ROWS = [
+    (wrong("CountsItsCalls", forward=counts_its_calls), backbones.changes_nothing_by_answering, "changes asked"),
+    (wrong("SeedsTorch", __init__=seeds_torch), backbones.begins_from_the_seed, "seeds torch itself"),
     (StochasticDepth, backbones.draws_from_torch_alone, "generator of numpy or Python"),
     (HalvesInTraining, backbones.draws_from_torch_alone, "otherwise in training than in eval()"),
     (RoundsTheLevel, backbones.hears_the_level, "the same at the levels 500 and 520"),

@@ -118,7 +118,30 @@ class NotANumberAlone(RightAmount):
         return torch.stack([torch.ones(()), (value - self.low) / span])
 
 
+KNOWN = {}
+
+
+class LearnsForEverybody(Right):
+    """Keeps what it learned in the module."""
+
+    def fit(self, values):
+        KNOWN["names"] = super().fit(values).names
+        return self.model_copy(update={"names": KNOWN["names"]})
+
+    def place(self, value):
+        return KNOWN["names"].index(value) if value in KNOWN["names"] else len(self.names) - 1
+
+
+class LowersWhatItLearns(Right):
+    """But not what it encodes."""
+
+    def fit(self, values):
+        return super().fit([str(value).lower() for value in values])
+
+
 ROWS = [
+    (LearnsForEverybody, conditions.learning_leaves_the_original, "a second fit() changes"),
+    (LowersWhatItLearns, conditions.makes_tensors_of_its_shape, "neither words nor numbers"),
     (FirstSeenFirst, conditions.learns_in_any_order, "in reverse"),
     (InTheOrderOfASet, conditions.learns_in_any_order, "learns something else"),
     (ByFrequencyOfTheFirst, conditions.learns_in_any_order, "learns something else"),

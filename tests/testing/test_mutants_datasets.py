@@ -123,6 +123,11 @@ VALUES = datasets.values_belong_to_their_pictures
 LOOK = datasets.pictures_are_pictures
 
 ROWS = [
+    (
+        telling("EachIndexOnce", lambda values, indices: values(list(dict.fromkeys(indices)))),
+        datasets.values_belong_to_their_pictures,
+        "asked for twice",
+    ),
     (wrong("ByCalls", take=by_calls), SAME, "is another one alone"),
     (wrong("ByEpoch", take=by_epoch), SAME, "is another one"),
     (wrong("ByLengthOfTheCall", take=by_length), SAME, "is another one"),

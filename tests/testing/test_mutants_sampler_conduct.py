@@ -122,7 +122,21 @@ class RandomLevels(Right):
         return (float(schedule.T), *inner, 0.0)
 
 
+class NoiseForAllChannels(Sampler):
+    """The channels of a picture get the same noise."""
+
+    def run(self, denoiser, x, times, draw):
+        yield from Right().run(denoiser, x, times, lambda: draw()[:, :1].expand_as(x))
+
+
+class EditsTheGuessToTheSame(Right):
+    def guess(self, denoiser, x, t, s):
+        return denoiser(x, t).x0.clamp_(-50, 50)
+
+
 ROWS = [
+    (NoiseForAllChannels, conduct.each_number_alone, "changes number"),
+    (EditsTheGuessToTheSame, conduct.edits_nothing, "what the denoiser answered"),
     (GlobalNoise, conduct.walks_the_same_again, "random generator of torch"),
     (SeedsTheWorld, conduct.walks_the_same_again, "random generator of torch"),
     (DrawsForEachPicture, conduct.each_picture_alone, "others are made beside it"),
