@@ -88,7 +88,8 @@ def schedule_of(text: str | None, known: Described) -> NoiseSchedule | None:
     maker = Maker(known.registry, Path())
     made: NoiseSchedule | None = maker.component("schedule", value_of(text), ())
     if made is None:
-        raise RecipeError([f"--on {text}: {'.'.join(map(str, each.path))} {each.text}" for each in maker.problems])
+        places = Places("--on", options={(): f"--on {text}"})
+        raise RecipeError([places.say(problem) for problem in maker.problems])
     return made
 
 
