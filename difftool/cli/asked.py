@@ -33,7 +33,7 @@ class Asked:
 
     known: Described  # with the sampler and settings of this call
     on: NoiseSchedule | None  # another schedule to walk on
-    told: Mapping[str, tuple[str, ...]]
+    told: Mapping[str, tuple[Any, ...]]
 
     @property
     def T(self) -> int:
@@ -131,16 +131,18 @@ def sampled(
     return replace(known, sampler=made, sample=settings)
 
 
-def told_of(labels: Sequence[str], known: Described) -> dict[str, tuple[str, ...]]:
+def told_of(labels: Sequence[str], known: Described) -> dict[str, tuple[Any, ...]]:
     """`--label circle`, `--label circle,star`, `--label KEY=circle`: what seeds are told in turn, by condition."""
-    told: dict[str, tuple[str, ...]] = {}
+    told: dict[str, tuple[Any, ...]] = {}
     for text in labels:
         key, equals, rest = text.partition("=")
         if not (equals and key in known.conditions):
             rest = text
             key = _only_condition(text, known)
         choices = known.conditions[key].choices
-        values = (rest,) if rest in choices or not choices else tuple(part.strip() for part in rest.split(","))
+        values: tuple[Any, ...] = (value_of(rest),)  # a number, if it is one
+        if choices:
+            values = (rest,) if rest in choices else tuple(part.strip() for part in rest.split(","))
         for value in values:
             if choices and value not in choices:
                 raise InputError(f"--label {text}: {value!r} is no {key}; {nearest(value, choices, 'there are')}")

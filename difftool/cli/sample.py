@@ -129,7 +129,12 @@ def _way(wish: Asked, begin: Begin | None, pictures: int, say: Callable[[str], N
     from difftool.core.sampling import from_bytes
     from difftool.core.start import Start
     from difftool.engine.build import how_of, tables
+    from difftool.plugin.blame import blamed
 
+    for key, values in wish.told.items():
+        condition = wish.known.conditions[key]
+        with blamed(wish.known.registry, condition, f"encoding {values[0]!r}"):
+            [condition.encode(value) for value in values]
     how = replace(how_of(wish.known.sampler, wish.known.sample), told=wish.told)
     if wish.on:
         how = replace(how, on=tables(wish.on, wish.known.registry))

@@ -131,7 +131,8 @@ def workshop(recipe: Recipe, registry: Registry, images: Images) -> Workshop:
         )
         recipe = replace(recipe, train=recipe.train.model_copy(update={"precision": precision}))
     notes = [warning] if warning else []
-    told = fingerprint(images, recipe.conditions)
+    with blamed(registry, recipe.data, "reading pictures"):
+        told = fingerprint(images, recipe.conditions)
     return Workshop(recipe, registry, device, precision, schedule, images, told, net, notes)
 
 

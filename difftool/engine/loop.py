@@ -15,6 +15,7 @@ from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise
 from difftool.engine.ema import EMA
 from difftool.engine.feed import Feed
+from difftool.errors import PluginError
 from difftool.plugin.blame import blamed
 from difftool.recipe.model import Optim, Recipe
 
@@ -108,6 +109,11 @@ def gradients(
             output = net(scaled, told, noised.cond)
         with blamed(feed.registry, recipe.loss, "comparing"):
             losses = recipe.loss(output.float(), noised)  # [B]
+            if not losses.requires_grad:
+                raise PluginError(
+                    f"the loss {feed.registry.offer(type(recipe.loss)).owned} teaches nothing: it depends "
+                    "on nothing that the network says"
+                )
         with blamed(feed.registry, recipe.backbone, "computing the gradient"):
             (losses.sum() / recipe.train.batch).backward()
         quarter = (t * 4 / schedule.T).ceil().clamp(1, 4).long().sub(1).to(device, non_blocking=True)

@@ -231,15 +231,20 @@ def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[P
     table, places = loaded.base, replace(loaded.source.places, options={})
     if profile is not None:
         over = loaded.profiles[profile]
-        table = overlay(table, over)
+        table = overlay(_with_defaults(table, over), over)
         move(places, over, ("profile", profile))
     overrides = loaded.overrides
     if loaded.data:
         overrides = [(f"--data {loaded.data}", {"data": _pictures(loaded, table.get("data"))}), *overrides]
     for text, over in overrides:
-        table = overlay(table, over)
+        table = overlay(_with_defaults(table, over), over)
         mark(places, over, text)
     return *make(dict(table), loaded.registry, loaded.source.folder), places
+
+
+def _with_defaults(table: Table, over: Table) -> Table:
+    """The table with the sections that are left out of it and changed: a key of what is there by default."""
+    return {key: DEFAULTS[key] for key in over if key in DEFAULTS and key not in table} | table
 
 
 def _pictures(loaded: Loaded, before: Any) -> Table:

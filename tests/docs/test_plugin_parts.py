@@ -144,6 +144,7 @@ def test_the_parts_without_a_command_work(tmp_path_factory, tmp_path):
     assert (amount.low, amount.high, amount.shape) == (1, 3, (2,))
     assert [amount.encode(value).tolist() for value in (1, 2, 3)] == [[1, 0], [1, 0.5], [1, 1]]
     assert amount.null.tolist() == [0, 0]
+    assert soon.Amount(low=0.0).fit([3, 1]).low == 0
 
     class Fake:
         net = torch.nn.Linear(2, 1)

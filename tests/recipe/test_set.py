@@ -3,6 +3,7 @@
 import pytest
 
 from difftool.errors import InputError
+from difftool.recipe.load import load
 from difftool.recipe.overlay import overlay, value_of
 
 from .conftest import RICH, swap
@@ -194,3 +195,10 @@ def test_a_path_in_a_recipe_starts_at_the_recipe(read, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert str(read(text.replace("pictures/mine", "~/x")).data.path) == "/home/me/x"
     assert read(text.replace("pictures/mine", "$HOME/x")).data.path == tmp_path / "$HOME" / "x"
+
+
+def test_a_key_of_what_is_there_by_default_may_be_set(registry, file):
+    file.write_text('recipe = 1\nname = "x"\ndata = "shapes"\nbackbone = "unet"\ntrain.steps = 5\n')
+    recipe, _ = load(str(file), registry, sets=["sampler.variance=beta", "loss.weight=p2"]).recipe("none")
+    assert recipe.sampler.variance == "beta"
+    assert recipe.loss.weight == "p2"

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from difftool.builtin.schedules import Constant, Cosine, Linear
 from difftool.plugin.loader import installed
 from difftool.testing import check_backbone, check_loss, check_sampler, check_schedule, conformance
 from difftool.testing.rules import findings, line_of
+from difftool.testing.schedules import is_computed_in_float64
 
 from ..docs.extract import files, page, write
 
@@ -124,3 +126,10 @@ def test_one_that_declares_too_little_is_told(shown):
     assert [reason for _, reason in broken("schedule", mute(), 0)] == [
         "alpha^2 + sigma^2 is 0.5 at level 500, not 1; it keeps alpha + sigma, so say keeps = 'sum'"
     ]
+
+
+@pytest.mark.parametrize(
+    "part", [Cosine(T=50_000), Linear(T=100_000, scale=True), Constant(beta=0.25), Constant(beta=0.5)], ids=repr
+)
+def test_numbers_that_are_short_or_small_are_not_taken_for_float32(part):
+    assert is_computed_in_float64(part, 0) is None
