@@ -140,6 +140,8 @@ def told_of(labels: Sequence[str], known: Described) -> dict[str, tuple[Any, ...
             rest = text
             key = _only_condition(text, known)
         choices = known.conditions[key].choices
+        if equals and rest == text and text not in choices and text.partition("=")[0].isidentifier():
+            raise InputError(f"--label {text}: nothing called {text.partition('=')[0]!r} is told; there is {key}")
         values: tuple[Any, ...] = (value_of(rest),)  # a number, if it is one
         if choices:
             values = (rest,) if rest in choices else tuple(part.strip() for part in rest.split(","))
@@ -168,7 +170,8 @@ def picture_of(path: Path, option: str, shape: tuple[int, int, int]) -> np.ndarr
 
     path = path.expanduser()
     if not path.is_file():
-        raise InputError(f"{option} {path}: there is no such file", where=str(path.absolute()))
+        what = "this is a folder, not a picture" if path.is_dir() else "there is no such file"
+        raise InputError(f"{option} {path}: {what}", where=str(path.absolute()))
     channels, height, width = shape
     pixels = read_picture(path, channels)
     if pixels.shape[:2] != (height, width):

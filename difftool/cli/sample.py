@@ -177,10 +177,11 @@ def _words(
 
 def _fitting(strip: int, gif: Path | None, guess: bool, between: object, exact: bool) -> None:
     """Options that make no sense alone or together."""
+    from difftool.cli.asked import MOST_FRAMES
     from difftool.errors import InputError
 
-    if strip == 1:
-        raise InputError("--strip 1: a film has two frames at least, noise and picture")
+    if strip == 1 or strip > MOST_FRAMES:
+        raise InputError(f"--strip {strip}: from 2 frames, noise and picture, to {MOST_FRAMES}")
     if gif and gif.suffix.lower() != ".gif":
         raise InputError(f"--gif {gif}: the name of an animation ends in .gif")
     if guess and not strip and not gif:

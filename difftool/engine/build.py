@@ -103,8 +103,11 @@ def opened(recipe: Recipe, registry: Registry) -> tuple[Recipe, Images]:
                 why=f"{registry.offer(type(recipe.data)).owned} has {', '.join(values) or 'pictures alone'}",
                 do="name the section after what the data has, or leave it out",
             )
-        with blamed(registry, condition, "learning from the data"):
-            fitted[key] = condition.fit(values[key])
+        try:
+            with blamed(registry, condition, "learning from the data"):
+                fitted[key] = condition.fit(values[key])
+        except InputError as error:
+            raise InputError(error.what, where=f"conditions.{key}", why=error.why, do=error.do) from None
     problems = list(fitting(recipe.backbone, _spec(replace(recipe, conditions=fitted)), registry))
     if problems:
         raise RecipeError([f"{'.'.join(map(str, problem.path))}: {problem.text}" for problem in problems])

@@ -333,7 +333,7 @@ def test_a_header_whose_length_looks_like_a_pickle_is_no_pickle(tmp_path):
     ("arguments", "says"),
     [
         (["-n", 10**20], "more than a million"),
-        (["--strip", 1], "two frames at least"),
+        (["--strip", 1], "from 2 frames, noise and picture"),
         (["--gif", "model.safetensors", "--overwrite"], "ends in .gif"),
     ],
 )
