@@ -135,13 +135,12 @@ def told_of(labels: Sequence[str], known: Described) -> dict[str, tuple[Any, ...
     """`--label circle`, `--label circle,star`, `--label KEY=circle`: what seeds are told in turn, by condition."""
     told: dict[str, tuple[Any, ...]] = {}
     for text in labels:
-        key, equals, rest = text.partition("=")
-        if not (equals and key in known.conditions):
-            rest = text
-            key = _only_condition(text, known)
+        head, equals, tail = text.partition("=")
+        owned = bool(equals) and head in known.conditions
+        key, rest = (head, tail) if owned else (_only_condition(text, known), text)
         choices = known.conditions[key].choices
-        if equals and rest == text and text not in choices and text.partition("=")[0].isidentifier():
-            raise InputError(f"--label {text}: nothing called {text.partition('=')[0]!r} is told; there is {key}")
+        if equals and not owned and head.isidentifier() and text not in choices:
+            raise InputError(f"--label {text}: nothing called {head!r} is told; there is {key}")
         values: tuple[Any, ...] = (value_of(rest),)  # a number, if it is one
         if choices:
             values = (rest,) if rest in choices else tuple(part.strip() for part in rest.split(","))
@@ -164,7 +163,7 @@ def _only_condition(text: str, known: Described) -> str:
     raise InputError(f"--label {text}: for which of {', '.join(known.conditions)}? write --label KEY={text}")
 
 
-def picture_of(path: Path, option: str, shape: tuple[int, int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def picture_of(path: Path, option: str, shape: tuple[int, int, int]) -> Pixels:
     """A picture to begin with, [H, W, C], of just the model's size."""
     from difftool.data.decode import read_picture
 

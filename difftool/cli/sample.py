@@ -134,7 +134,8 @@ def _way(wish: Asked, begin: Begin | None, pictures: int, say: Callable[[str], N
     for key, values in wish.told.items():
         condition = wish.known.conditions[key]
         with blamed(wish.known.registry, condition, f"encoding {values[0]!r}"):
-            [condition.encode(value) for value in values]
+            for value in values:  # before the sampler's turn, so that it is not blamed for a value
+                condition.encode(value)
     how = replace(how_of(wish.known.sampler, wish.known.sample), told=wish.told)
     if wish.on:
         how = replace(how, on=tables(wish.on, wish.known.registry))

@@ -17,16 +17,6 @@ def spec(height, width, channels=3):
     return Spec(channels, channels, height, width, 1000, {})
 
 
-@pytest.fixture(autouse=True)
-def _alone():
-    """The same numbers every time, and one thread: two test workers that share two cores must not fight for them."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def attended(net, wanted):
     """The sides at which the network really attends, found by training it for a step; the middle not counted."""
     seen = set()

@@ -32,16 +32,6 @@ def perturbed(net):
     return net.eval()
 
 
-@pytest.fixture(autouse=True)
-def _alone():
-    """The same numbers every time, and one thread: two test workers that share two cores must not fight for them."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @BOTH
 def test_vectors_are_taken_and_nothing_else(backbone):
     taken = [shape for shape in [(), (5,), (0,), (3, 4), (3, 16, 16)] if backbone.takes("any", shape)]

@@ -30,16 +30,6 @@ def perturbed(net):
     return net
 
 
-@pytest.fixture(autouse=True)
-def _alone():
-    """The same numbers every time, and one thread: two test workers that share two cores must not fight for them."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @BOTH
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize(("height", "width", "channels", "out"), [(16, 16, 3, 3), (8, 16, 1, 2), (12, 4, 4, 8)])

@@ -22,16 +22,6 @@ def spec(side=32, channels=3, out_channels=3):
     return Spec(channels, out_channels, side, side, 1000, {})
 
 
-@pytest.fixture(autouse=True)
-def _alone():
-    """The same numbers every time, and one thread: two test workers that share two cores must not fight for them."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def cifar():
     """The paper's network for CIFAR with its initial values, in eval; nobody changes it."""

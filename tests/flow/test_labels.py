@@ -260,7 +260,10 @@ def test_pictures_of_another_size_and_levels_beyond(difftool, run, tmp_path):
     ("sets", "says"),
     [
         (["conditions.hair=labels"], "the data says nothing called 'hair' of its pictures"),
-        (["conditions.label=labels", "conditions.label.classes=['circle']"], "there is no label"),
+        (
+            ["conditions.label=labels", "conditions.label.classes=['circle']"],
+            r"there is no label.*\(conditions\.label\)",
+        ),
     ],
 )
 def test_what_the_data_does_not_say(train, sets, says):
@@ -285,3 +288,41 @@ def test_recipes_that_could_not_work(recipe, sets, says):
     with pytest.raises(Exception) as refused:
         recipe(*sets)
     assert says in refused.value.render()
+
+
+def test_the_loop_tells_the_network_its_labels(run, recipe, registry):
+    """Nothing else moves the weights that hear them."""
+    from difftool.engine.build import network, opened
+
+    made, _ = opened(recipe(*LABELS), registry)
+    before = network(made, registry).told.about_label.weight
+    after = load_model(describe(open_model_file(run.weights), registry), "cpu").net.told.about_label.weight
+    assert before.shape == after.shape
+    assert not torch.allclose(before, after, atol=1e-3)
+
+
+def test_the_metadata_is_enough_to_guide_again(draw):
+    some = ["--set", "sample.guidance_levels=[2,9]", "--set", "sample.guidance_rescale=0.5"]
+    said = words(draw("--seeds", "1", "--label", "star", "--guidance", "3", *some)["seed-00000001.png"])
+    assert (said["guidance"], said["guidance_levels"], said["guidance_rescale"]) == ("3.0", "(2.0, 9.0)", "0.5")
+
+
+def test_a_condition_that_is_no_list_is_told_a_number():
+    from types import SimpleNamespace
+
+    from difftool.cli.asked import told_of
+
+    known = SimpleNamespace(conditions={"turn": SimpleNamespace(choices=())})
+    assert told_of(["turn=1.5"], known) == {"turn": (1.5,)}
+    assert told_of(["a, b"], known) == {"turn": ("a, b",)}
+
+
+def test_weights_from_before_a_key_was_there_have_its_default(recipe, registry):
+    from types import SimpleNamespace
+
+    from difftool.engine.origin import begin_with
+    from difftool.recipe.write import plain
+
+    table = plain(recipe(*LABELS), registry)
+    older = {**table, "backbone": {k: v for k, v in table["backbone"].items() if k not in ("norm", "heads")}}
+    begin_with(SimpleNamespace(words={"recipe": json.dumps(older)}, label="old"), table, registry)
