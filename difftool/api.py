@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from difftool.core.types import Images as Images
     from difftool.core.types import Noised as Noised
     from difftool.core.types import Prediction as Prediction
+    from difftool.core.types import Report as Report
     from difftool.core.types import RunInfo as RunInfo
     from difftool.core.types import Spec as Spec
     from difftool.core.types import Step as Step
+    from difftool.data.array import ArrayImages as ArrayImages
+    from difftool.data.cache import drawn as drawn
     from difftool.data.decode import read_picture as read_picture
+    from difftool.data.files import PictureFiles as PictureFiles
+    from difftool.data.scan import Fit as Fit
     from difftool.errors import DifftoolError as DifftoolError
     from difftool.errors import InputError as InputError
     from difftool.plugin.component import Backbone as Backbone
@@ -67,10 +72,15 @@ _HOME = {
     "Images": "difftool.core.types",
     "Noised": "difftool.core.types",
     "Prediction": "difftool.core.types",
+    "Report": "difftool.core.types",
     "RunInfo": "difftool.core.types",
     "Spec": "difftool.core.types",
     "Step": "difftool.core.types",
+    "ArrayImages": "difftool.data.array",
+    "drawn": "difftool.data.cache",
     "read_picture": "difftool.data.decode",
+    "PictureFiles": "difftool.data.files",
+    "Fit": "difftool.data.scan",
     "DifftoolError": "difftool.errors",
     "InputError": "difftool.errors",
     "Backbone": "difftool.plugin.component",

@@ -33,8 +33,10 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         """x [B, C, H, W] at levels c [B], told cond -> [B, out_channels, H, W]."""
+        if c.stride() == (0,):  # one level for all, as in sampling: what is made of it is made once
+            c = c[:1]
         emb = sinusoid(c, self.width).to(x.dtype)
-        emb = silu(self.told(self.dense1(silu(self.dense0(emb))), cond))  # [B, width]
+        emb = silu(self.told(self.dense1(silu(self.dense0(emb))), cond))  # [B or 1, width]
         h = self.enter(x.flatten(1))
         for block in self.blocks:
             h = block(h, emb)
@@ -53,6 +55,6 @@ class Block(nn.Module):
         self.layer2 = initial(nn.Linear(width, width))
 
     def forward(self, h: Tensor, emb: Tensor) -> Tensor:
-        """h [B, width], emb [B, width] -> [B, width]."""
+        """h [B, width], emb [B or 1, width] -> [B, width]."""
         out: Tensor = h + self.layer2(silu(self.layer1(self.norm(h)) + self.dense(emb)))
         return out

@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from difftool.api import Dataset, Field, InputError
+from difftool.api import Dataset, Field, InputError, Register, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,3 +215,9 @@ def _outline(kind: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     t = math.tau * np.linspace(0, 1, 96)  # the heart
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.stack([16 * np.sin(t) ** 3, -y], axis=1)
+
+
+@hookimpl
+def register_datasets(register: Register) -> None:
+    """Offers `shapes`."""
+    register("shapes", Shapes)

@@ -26,7 +26,10 @@ Result = Mapping[str, float | Sequence[float]]
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, or a model.safetensors.")],
     names: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME", help="What to measure; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            "--metric", metavar="NAME", help="What to measure, several times if need be; absent: as the data says."
+        ),
     ] = None,
     sets: Annotated[
         list[str] | None,
@@ -50,12 +53,12 @@ def evaluate(
     from difftool.recipe.check import unlearned
 
     registry = installed().registry
-    metrics = _metrics(registry, names or [], sets or [])
     known = describe(open_model_file(weights_of(source, runs, raw)[0]), registry)
+    dataset = _dataset(known, data)
+    metrics = _metrics(registry, names or dataset.judged_by, sets or [])
     for name, metric in metrics.items():
         if metric.outputs > known.loss.outputs:
             raise InputError(f"{name}, as it is set, {unlearned(registry.offer(type(known.loss)).owned)}")
-    dataset = _dataset(known, data)
     with blamed(registry, dataset, "opening the data"):
         images = dataset.open()
     if len(images) == 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from difftool.cli.progress import UI, display
+from difftool.cli.progress import UI, Plain, display
 
 if TYPE_CHECKING:
     from difftool.plugin.registry import Registry
@@ -58,6 +58,8 @@ def train(
         check_free(runs, name)
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
+    if not dry_run:  # a path that is not there is told before torch is loaded
+        loaded.recipe(profile if profile in loaded.profiles else "none")[0].data.check()
     start_from = open_model_file(weights) if weights else None
     if allow and not start_from:
         raise InputError("--allow-change goes with --from: what its weights may learn anew")
@@ -77,21 +79,21 @@ def train(
         for line in told:
             show.say(line)
         if dry_run:
-            show.quiet()
-            _say_plan(chosen, registry)
+            _say_plan(chosen, registry, show)
             return
         run = start(chosen, registry, runs, show, name=name, weights=start_from, allow=allow or [], argv=sys.argv)
     show.finish(run.root)
 
 
-def _say_plan(recipe: Recipe, registry: Registry) -> None:
-    from difftool.engine.build import opened
+def _say_plan(recipe: Recipe, registry: Registry, watcher: Plain) -> None:
+    from difftool.engine.data import opened
     from difftool.engine.plan import plan, size
     from difftool.recipe.explain import show
     from difftool.recipe.write import differences
 
     if recipe.conditions:  # how many labels there are, only the data knows
-        recipe = opened(recipe, registry)[0]
+        recipe = opened(recipe, registry, watcher).recipe
+    watcher.quiet()
     ahead = plan(recipe, registry)
     batch = [recipe.train.batch, *ahead.shape]
     parts = f" in {recipe.train.accumulate} parts of {ahead.micro}" if recipe.train.accumulate > 1 else ""

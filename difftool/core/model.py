@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from difftool.core.sampling import Sampler, SeededNoise, last, spaced, to_bytes,
 from difftool.core.schedule import Schedule
 from difftool.core.start import Start
 from difftool.core.target import Target
-from difftool.core.types import Denoiser, Spacing, Step
+from difftool.core.types import Denoiser, Draw, Spacing, Step
 from difftool.errors import InputError
 
 
@@ -52,11 +52,18 @@ class Model:
     hears: str = "level"
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     digest: str = ""  # sha256 of the file the weights came from
+    fresh: Callable[[], nn.Module] | None = None  # makes the network as it was before it learned anything
 
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
         return next((p.device for p in self.net.parameters()), torch.device("cpu"))
+
+    def untrained(self) -> Model:
+        """The same model with the network as it was before it learned anything."""
+        if self.fresh is None:
+            raise InputError("how this network began is not known", do="load the model from its file")
+        return replace(self, net=self.fresh().to(self.device).eval().requires_grad_(False), digest="")
 
     def denoiser(
         self,
@@ -86,14 +93,20 @@ class Model:
         rounds = {key: condition.choices for key, condition in self.conditions.items() if condition.choices}
         return {key: [values[seed % len(values)] for seed in seeds] for key, values in {**rounds, **how.told}.items()}
 
-    def walk(self, seeds: Sequence[int], how: How | None = None, start: Start | None = None) -> Iterator[Step]:
-        """The stream of Steps for one batch of seeds."""
+    def walk(
+        self,
+        seeds: Sequence[int],
+        how: How | None = None,
+        start: Start | None = None,
+        noise: Callable[[Sequence[int]], Draw] | None = None,
+    ) -> Iterator[Step]:
+        """The stream of Steps for one batch of seeds; `noise` gives a batch another source than each its own seed."""
         how = how or self.how
-        noise = SeededNoise(seeds, self.shape, self.device)
+        draw = noise(seeds) if noise else SeededNoise(seeds, self.shape, self.device)
         denoiser = self.denoiser(clip=how.clip, told=self.told(seeds, how), guidance=how.guidance)
         if how.on:
             denoiser = on(denoiser, how.on)
-        return walk(how.sampler, denoiser, how.times(denoiser.schedule), noise, start)
+        return walk(how.sampler, denoiser, how.times(denoiser.schedule), draw, start)
 
     def sample(
         self,
@@ -105,8 +118,9 @@ class Model:
         guidance: float | None = None,
         told: Mapping[str, Any] | None = None,
         batch: int = 64,
+        noise: Callable[[Sequence[int]], Draw] | None = None,
     ) -> Tensor:
-        """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone.
+        """Pictures, uint8 [N, H, W, C], one for each seed; picture k depends on seed k alone, unless `noise` says more.
 
         `told={"label": "circle"}`, or a list of values that seeds take in turn. What is not given is as the recipe
         says.
@@ -124,5 +138,5 @@ class Model:
             told={**mine.told, **turns},
         )
         seeds = list(seeds)
-        parts = [last(self.walk(seeds[i : i + batch], how)).x for i in range(0, len(seeds), batch)]
+        parts = [last(self.walk(seeds[i : i + batch], how, noise=noise)).x for i in range(0, len(seeds), batch)]
         return to_bytes(torch.cat(parts)) if parts else torch.empty(0, *self.shape[1:], self.shape[0]).byte()

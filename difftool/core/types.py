@@ -121,6 +121,18 @@ class Denoiser(Protocol):
     def __call__(self, x: Tensor, t: float) -> Prediction: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a data set found when it was prepared."""
+
+    found: str
+    """one line for people: found 200 images in 3 folders, ignored 5 files (.txt 3, broken 2)"""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(file, why) of each that should have been a picture"""
+    notes: tuple[str, ...] = ()
+    """whatever else a person should know"""
+
+
 class Images(Protocol):
     """An opened data set: uint8 pictures and whatever else each has (an index, a caption), by position."""
 

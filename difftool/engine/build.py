@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -22,15 +20,16 @@ from difftool.core.schedule import Schedule
 from difftool.core.target import add_noise, coefficients
 from difftool.core.types import Images, Spec
 from difftool.engine import device as devices
+from difftool.engine.data import fingerprint
 from difftool.engine.described import Described
 from difftool.engine.feed import Feed
 from difftool.engine.loop import gradients
 from difftool.engine.weights import load_into, tensors_of
-from difftool.errors import InputError, PluginError, RecipeError
+from difftool.errors import PluginError
 from difftool.plugin.blame import blamed
-from difftool.plugin.component import Component, NoiseSchedule, Sampler, Strict
+from difftool.plugin.component import Backbone, Component, NoiseSchedule, Sampler, Strict
 from difftool.plugin.registry import BUILTIN, Registry
-from difftool.recipe.check import fitting, spec_of
+from difftool.recipe.check import spec_of
 from difftool.recipe.model import Preview, Recipe, Sample
 from difftool.recipe.write import Table, plain
 
@@ -45,6 +44,7 @@ class Workshop:
     precision: str
     schedule: Schedule
     images: Images
+    feed: Feed
     fingerprint: str
     net: nn.Module
     notes: list[str]
@@ -76,42 +76,14 @@ def schedule_of(recipe: Recipe, registry: Registry) -> tuple[Schedule, str | Non
 
 def network(recipe: Recipe, registry: Registry, where: str = "cpu") -> nn.Module:
     """The untrained network; its first weights depend on the recipe's seed alone. On "meta" it has none."""
-    spec = _spec(recipe)
-    seed = int(integers(recipe.seed, Stream.INIT, 0, [0], 1))
-    with torch.random.fork_rng(devices=[]), blamed(registry, recipe.backbone, "building the network"):
-        torch.manual_seed(seed)
+    return _built(recipe.backbone, registry, _spec(recipe), recipe.seed, where)
+
+
+def _built(backbone: Backbone, registry: Registry, spec: Spec, seed: int, where: str = "cpu") -> nn.Module:
+    with torch.random.fork_rng(devices=[]), blamed(registry, backbone, "building the network"):
+        torch.manual_seed(int(integers(seed, Stream.INIT, 0, [0], 1)))
         with torch.device(where):
-            return recipe.backbone.build(spec)
-
-
-def opened(recipe: Recipe, registry: Registry) -> tuple[Recipe, Images]:
-    """The pictures, and the recipe with conditions that have learned from them all there is to know."""
-    with blamed(registry, recipe.data, "opening the data"):
-        images = recipe.data.open()
-    if len(images) == 0:
-        raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
-    if not recipe.conditions:
-        return recipe, images
-    with blamed(registry, recipe.data, "telling what its pictures are"):
-        values = images.values(range(len(images)))
-    fitted = {}
-    for key, condition in recipe.conditions.items():
-        if key not in values:
-            raise InputError(
-                f"the data says nothing called {key!r} of its pictures",
-                where=f"conditions.{key}",
-                why=f"{registry.offer(type(recipe.data)).owned} has {', '.join(values) or 'pictures alone'}",
-                do="name the section after what the data has, or leave it out",
-            )
-        try:
-            with blamed(registry, condition, "learning from the data"):
-                fitted[key] = condition.fit(values[key])
-        except InputError as error:
-            raise InputError(error.what, where=f"conditions.{key}", why=error.why, do=error.do) from None
-    problems = list(fitting(recipe.backbone, _spec(replace(recipe, conditions=fitted)), registry))
-    if problems:
-        raise RecipeError([f"{'.'.join(map(str, problem.path))}: {problem.text}" for problem in problems])
-    return replace(recipe, conditions=fitted), images
+            return backbone.build(spec)
 
 
 def _spec(recipe: Recipe) -> Spec:
@@ -136,7 +108,7 @@ def workshop(recipe: Recipe, registry: Registry, images: Images) -> Workshop:
     notes = [warning] if warning else []
     with blamed(registry, recipe.data, "reading pictures"):
         told = fingerprint(images, recipe.conditions)
-    return Workshop(recipe, registry, device, precision, schedule, images, told, net, notes)
+    return Workshop(recipe, registry, device, precision, schedule, images, feed, told, net, notes)
 
 
 def rehearse(
@@ -170,16 +142,6 @@ def rehearse(
 def _bad(registry: Registry, part: Component, what: str) -> PluginError:
     offer = registry.offer(type(part))
     return PluginError(f"the {offer.kind} {offer.owned} {what}", where=offer.owner)
-
-
-def fingerprint(images: Images, conditions: Iterable[str] = ()) -> str:
-    """A hash that tells data sets apart: their length, 64 pictures spread over it, and what is told of these."""
-    chosen = sorted(set(np.linspace(0, len(images) - 1, 64).astype(int).tolist()))
-    digest = hashlib.sha256(f"{len(images)} ".encode())
-    digest.update(images.take(chosen).tobytes())
-    values = images.values(chosen)
-    digest.update("".join(f"{key} {list(values[key])}" for key in sorted(conditions)).encode())
-    return digest.hexdigest()[:16]
 
 
 def how_of(sampler: Sampler, sample: Sample, preview: Preview | None = None) -> How:
@@ -250,8 +212,14 @@ def load_model(known: Described, device: str = "auto") -> Model:
     """What a weights file holds, ready to be sampled. The data set is not needed."""
     where = devices.pick(device)
     schedule = tables(known.schedule, known.registry)
-    with blamed(known.registry, known.backbone, "building the network"), torch.random.fork_rng(devices=[]):
-        net = known.backbone.build(spec_of(known.shape, schedule.T, known.loss.outputs, known.conditions))
+    spec = spec_of(known.shape, schedule.T, known.loss.outputs, known.conditions)
+
+    seed = known.recipe.get("seed")
+
+    def fresh() -> nn.Module:
+        return _built(known.backbone, known.registry, spec, seed if isinstance(seed, int) else 0)
+
+    net = fresh()
     load_into(net, tensors_of(known.file), known.file.label)
     return Model(
         net=net.to(where).eval().requires_grad_(False),
@@ -263,4 +231,5 @@ def load_model(known: Described, device: str = "auto") -> Model:
         hears=known.backbone.hears,
         conditions=known.conditions,
         digest=known.file.digest,
+        fresh=fresh,
     )

@@ -3,6 +3,7 @@ is computed in."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from difftool.plugin.blame import blamed
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
 
+UPLOAD = 1024
+"""Pictures that are copied to the device at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -33,12 +37,17 @@ class Part:
 class Feed:
     """Gives step n its batch, whatever came before: randomness depends on (seed, step, slot) only."""
 
-    def __init__(self, images: Images, recipe: Recipe, registry: Registry, device: torch.device) -> None:
+    def __init__(
+        self, images: Images, recipe: Recipe, registry: Registry, device: torch.device, resident: bool | None = None
+    ) -> None:
         self.images, self.data, self.registry, self.device = images, recipe.data, registry, device
         self.seed, self.flip, self.conditions = recipe.seed, recipe.train.flip, recipe.conditions
         self.part = recipe.train.batch // recipe.train.accumulate
         self.shape = recipe.data.shape
         self.order = Order(recipe.seed, len(images), recipe.train.batch)
+        if resident is None:
+            resident = fits(len(images) * math.prod(self.shape), device)
+        self.resident = self._uploaded() if resident else None
         self.waited = 0.0  # seconds spent on data since somebody last set this to 0
 
     def __call__(self, step: int) -> Iterator[Part]:
@@ -71,7 +80,22 @@ class Feed:
         rows = withheld(self.conditions, rows, uniform(self.seed, Stream.LABELS, step, slots))
         return {key: row.to(self.device, non_blocking=True) for key, row in rows.items()}
 
+    def _uploaded(self) -> Tensor:
+        """All the pictures as bytes on the device: copying a batch there costs more than computing where it lies."""
+        channels, height, width = self.shape
+        whole = torch.empty((len(self.images), height, width, channels), dtype=torch.uint8, device=self.device)
+        for first in range(0, len(self.images), UPLOAD):
+            block = list(range(first, min(first + UPLOAD, len(self.images))))
+            whole[first : first + len(block)] = self._bytes(block)
+        return whole
+
     def _pictures(self, indices: list[int]) -> Tensor:
+        if self.resident is not None:
+            where = torch.tensor(indices).to(self.device, non_blocking=True)
+            return from_bytes(self.resident.index_select(0, where))
+        return from_bytes(self._bytes(indices).to(self.device, non_blocking=True))
+
+    def _bytes(self, indices: list[int]) -> Tensor:
         with blamed(self.registry, self.data, "reading pictures"):
             pixels = self.images.take(indices)
         channels, height, width = self.shape
@@ -80,4 +104,9 @@ class Feed:
                 f"the data set gave {pixels.dtype} {tuple(pixels.shape)}",
                 why=f"its shape says uint8 {(len(indices), height, width, channels)}",
             )
-        return from_bytes(torch.from_numpy(pixels).to(self.device, non_blocking=True))
+        return torch.from_numpy(pixels)
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Whether the pictures may live on the device: a GPU, and at most a third of the memory that is free there."""
+    return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] / 3

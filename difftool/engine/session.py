@@ -11,9 +11,9 @@ import torch
 
 from difftool.core.sampling import to_bytes
 from difftool.core.types import RunInfo
+from difftool.data.sheet import sheet
 from difftool.engine import checkpoint, pictures
 from difftool.engine.build import Workshop, how_of, model_of, versions
-from difftool.engine.feed import Feed
 from difftool.engine.loop import State, Tick, train
 from difftool.engine.meter import Meter
 from difftool.engine.stopping import StopAsked
@@ -35,7 +35,6 @@ class Session:
         self.run, self.shop, self.state, self.watcher = run, shop, state, watcher
         self.recipe = shop.recipe
         self.first = state.step
-        self.feed = Feed(shop.images, shop.recipe, shop.registry, shop.device)
         self.info = RunInfo(str(run.root.absolute()), run.name, shop.table, self.recipe.seed, str(shop.device))
         self.saved = f"step {self.first} in {run.checkpoint(self.first).absolute()}" if self.first else ""
         self.saved_step = self.first or -1
@@ -69,9 +68,9 @@ class Session:
 
     def _loop(self, stop: StopAsked) -> None:
         recipe, device = self.recipe, self.shop.device
-        meter = Meter(recipe, self.feed, device, self.first)
+        meter = Meter(recipe, self.shop.feed, device, self.first)
         look = 1 if device.type == "cpu" else min(20, recipe.log.every)  # elsewhere looking means waiting
-        ticks = train(self.state, self.feed, recipe, self.shop.schedule, device, self.shop.precision)
+        ticks = train(self.state, self.shop.feed, recipe, self.shop.schedule, device, self.shop.precision)
         for tick in ticks:
             meter.add(tick)
             self.watcher.step(tick.step)
@@ -159,7 +158,7 @@ class Session:
         replace_file(path, pictures.grid(pixels, words))
         replace_file(path.with_suffix(".json"), encode(words))
         self.event("preview", path=str(path.relative_to(self.run.root)), **words)
-        self.observers.notify("on_preview", run=self.info, step=step, image=pictures.sheet(pixels))
+        self.observers.notify("on_preview", run=self.info, step=step, image=sheet(pixels.numpy()))
         self.watcher.wrote("preview", path)
 
     def event(self, kind: str, **fields: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from difftool.engine import checkpoint
-from difftool.engine.build import Workshop, opened, versions, workshop
+from difftool.engine.build import Workshop, versions, workshop
+from difftool.engine.data import opened, write_down
 from difftool.engine.device import describe
 from difftool.engine.ema import EMA
 from difftool.engine.loop import State, optimizer_for
@@ -50,12 +51,12 @@ def start(
     """A new run in its own folder, trained to the end."""
     if name is not None:
         check_free(runs, name)
-    recipe, images = opened(recipe, registry)
+    data = opened(recipe, registry, watcher)
     if weights is not None:
-        begin_with(weights, plain(recipe, registry), registry, allow)
-    figures = plan(recipe, registry)
+        begin_with(weights, plain(data.recipe, registry), registry, allow)
+    figures = plan(data.recipe, registry)
     need_disk(runs, figures.disk(recipe.checkpoint.keep))
-    shop = workshop(recipe, registry, images)
+    shop = workshop(data.recipe, registry, data.images)
     if weights is not None:
         load_into(shop.net, tensors_of(weights), weights.label)
     state = fresh(shop)
@@ -63,6 +64,7 @@ def start(
     run = create_run(root, provenance(shop, figures.parameters, argv, weights), toml(shop.table))
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(recipe.checkpoint.keep))
     with RunLock(run):
+        write_down(run, data.report, shop.feed)
         go(run, shop, state, watcher, facts)
     return run
 
@@ -74,10 +76,10 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
     if ahead.complete:
         settle(run, ahead)
         return
-    recipe, images = opened(ahead.recipe, registry)
-    figures = plan(recipe, registry)
+    data = opened(ahead.recipe, registry, watcher)
+    figures = plan(data.recipe, registry)
     need_disk(run.root, figures.disk(1))
-    shop = workshop(recipe, registry, images)
+    shop = workshop(data.recipe, registry, data.images)
     if shop.fingerprint != ahead.data and not ahead.other_data:
         raise InputError(
             "the data set is not the one this run was trained on",

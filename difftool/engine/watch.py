@@ -19,6 +19,9 @@ class Watcher:
     def row(self, row: Mapping[str, Any], eta: float | None) -> None:
         """A row of metrics was written; eta in seconds."""
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far some work has come that must be done before there is anything else to show."""
+
     def say(self, text: str) -> None:
         """Something a person should know."""
 

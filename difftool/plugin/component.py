@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from difftool.core.model import Model
     from difftool.core.schedule import Schedule
-    from difftool.core.types import Denoiser, Draw, Images, Noised, RunInfo, Spec, Step
+    from difftool.core.types import Denoiser, Draw, Images, Noised, Report, RunInfo, Spec, Step
 
 Hears = Literal["level", "logsnr", "alpha"]
 Keeps = Literal["power", "sum", "signal", "nothing"]
@@ -156,10 +156,25 @@ class Sampler(Component):
 class Dataset(Component):
     """Where pictures come from."""
 
+    judged_by: ClassVar[tuple[str, ...]] = ()
+    """metrics that `difftool eval` measures when none is named"""
+
+    @classmethod
+    def reads(cls, path: Path) -> bool:
+        """Whether `--data PATH` is in this data set's own format; what is not, `images` reads."""
+        return False
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width), known before anything is opened."""
         raise TypeError(f"{type(self).__name__} does not define shape")
+
+    def check(self) -> None:
+        """Refuses at once what open() would refuse later, such as a path that is not there."""
+
+    def prepare(self, watch: Watch) -> Report | None:
+        """Whatever takes long before open() can be quick, kept where open() finds it; and what there is to tell."""
+        return None
 
     def open(self) -> Images:
         """The pictures."""

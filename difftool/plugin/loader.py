@@ -28,8 +28,8 @@ from difftool.plugin.spelling import nearest
 BUILTIN_MODULES = tuple(
     f"difftool.builtin.{module}"
     for module in (
-        *("schedules", "targets", "losses", "hybrid", "ddpm", "ddim", "unet", "mlp", "conditions", "datasets"),
-        "bits",
+        *("schedules", "targets", "losses", "hybrid", "ddpm", "ddim", "unet", "mlp", "conditions", "bits"),
+        *("shapes", "avatars", "images", "two_pixel", "density", "idx", "cifar", "npz"),
     )
 )
 

@@ -21,6 +21,7 @@ from difftool.recipe.check import cross_check
 from difftool.recipe.explain import Homes, Path, Places, Problem, problems_of, show, unknown, unusable
 from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, MANY, SCALARS, SECTIONS, Recipe
 from difftool.recipe.overlay import Table, mark, move, options, overlay
+from difftool.recipe.own import existing, own_data
 from difftool.recipe.source import Source, read
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -199,10 +200,7 @@ def prepare(
     source: Source, registry: Registry, *, sets: list[str] | None = None, data: str | None = None, profile: str = "auto"
 ) -> Loaded:
     """Checks a recipe that was read, under every profile it has; options count where they may be used."""
-    pictures = FilePath(os.path.expanduser(data)).absolute() if data is not None else None  # noqa: PTH111
-    if pictures and not pictures.is_dir():
-        what = "that is a file, not a folder of pictures" if pictures.is_file() else "there is no such folder"
-        raise InputError(f"--data {data}: {what}", where=str(pictures))
+    pictures = existing(data) if data is not None else None
     base = copy.deepcopy(source.table)
     profiles = base.pop("profile", {})
     wrong = [source.places.say(problem) for problem in _profiles(profiles)]
@@ -235,7 +233,8 @@ def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[P
         move(places, over, ("profile", profile))
     overrides = loaded.overrides
     if loaded.data:
-        overrides = [(f"--data {loaded.data}", {"data": _pictures(loaded, table.get("data"))}), *overrides]
+        own = _pictures(loaded, loaded.data, table.get("data"))
+        overrides = [(f"--data {loaded.data}", {"data": own}), *overrides]
     for text, over in overrides:
         table = overlay(_with_defaults(table, over), over)
         mark(places, over, text)
@@ -247,14 +246,15 @@ def _with_defaults(table: Table, over: Table) -> Table:
     return {key: DEFAULTS[key] for key in over if key in DEFAULTS and key not in table} | table
 
 
-def _pictures(loaded: Loaded, before: Any) -> Table:
+def _pictures(loaded: Loaded, path: FilePath, before: Any) -> Table:
     """The data section for one's own pictures, of the size and channels of the data they replace."""
-    table: Table = {"name": "images", "path": str(loaded.data)}
+    first = before.get("name", "images") if isinstance(before, dict) else str(before)
     if replaced := Maker(loaded.registry, loaded.source.folder).component("dataset", before, ("data",)):
-        channels, height, width = replaced.shape
-        return table | {"channels": channels, "size": height if height == width else [height, width]}
+        return own_data(path, replaced.shape, loaded.registry, first)
     kept = before if isinstance(before, dict) else {}
-    return table | {key: kept[key] for key in ("channels", "size") if key in kept}
+    return own_data(path, None, loaded.registry, first) | {
+        key: kept[key] for key in ("channels", "size") if key in kept
+    }
 
 
 def _profiles(profiles: Any) -> Iterator[Problem]:

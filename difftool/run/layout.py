@@ -71,6 +71,16 @@ class RunDir:
         return self.root / "previews"
 
     @property
+    def sheet(self) -> Path:
+        """The first 64 pictures as they are trained on."""
+        return self.root / "data.png"
+
+    @property
+    def skipped(self) -> Path:
+        """Files of the data set that were left out, with the reason of each."""
+        return self.root / "skipped.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.root / "checkpoints"

@@ -1,11 +1,12 @@
 import struct
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from difftool.data.decode import read_picture
+from difftool.data.decode import _plain, decode, read_picture
 from difftool.errors import InputError
 
 RED = (200, 40, 10)
@@ -141,3 +142,120 @@ def test_whatever_a_decoder_does_the_file_is_named(tmp_path):
 def test_channels_are_one_or_three(tmp_path):
     with pytest.raises(ValueError, match="1 or 3"):
         read_picture(tmp_path / "a.png", 4)
+
+
+# Rows of the upright picture for each number, from the stored rows "ab" and "cd"; by the table of the EXIF standard:
+# it names the sides of the scene where the stored row 0 and column 0 are.
+UPRIGHT = {
+    1: ("ab", "cd"),  # row 0 at the top, column 0 at the left
+    2: ("ba", "dc"),  # top, right
+    3: ("dc", "ba"),  # bottom, right
+    4: ("cd", "ab"),  # bottom, left
+    5: ("ac", "bd"),  # left, top
+    6: ("ca", "db"),  # right, top
+    7: ("db", "ca"),  # right, bottom
+    8: ("bd", "ac"),  # left, bottom
+}
+
+
+def letters(side: int, channels: int = 1) -> Image.Image:
+    """Four squares of different grey: a b above c d."""
+    grey = np.repeat(np.repeat(np.array([[20, 90], [160, 230]], dtype=np.uint8), side, axis=0), 2 * side, axis=1)
+    return Image.fromarray(grey).convert("L" if channels == 1 else "RGB")
+
+
+def read_letters(image: Image.Image) -> tuple[str, str]:
+    """The letters in the four quarters."""
+    names = {20: "a", 90: "b", 160: "c", 230: "d"}
+    pixels, (width, height) = np.asarray(image.convert("L")).astype(int), image.size
+    spots = [[pixels[y, x] for x in (width // 4, 3 * width // 4)] for y in (height // 4, 3 * height // 4)]
+    return tuple("".join(names[min(names, key=lambda grey: abs(grey - spot))] for spot in row) for row in spots)
+
+
+def held(image: Image.Image, kind: str, orientation: int, **options: object) -> BytesIO:
+    exif, file = Image.Exif(), BytesIO()
+    exif[0x0112] = orientation
+    image.save(file, kind, exif=exif, **options)
+    return file
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("JPEG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {})]
+)
+def test_each_of_the_eight_ways_to_hold_a_camera(kind, options, orientation):
+    for image in (letters(16, 3), letters(16)):
+        found = decode(held(image, kind, orientation, **options), 3)
+        assert read_letters(found.image) == UPRIGHT[orientation]
+        assert found.image.size == found.size == ((32, 64) if orientation >= 5 else (64, 32))
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(
+    ("at_least", "scale"),
+    # The upright picture is 320 high and 640 wide, or the other way round: 1/s is taken if both sides stay twice.
+    [((20, 20), 8), ((20, 40), 8), ((21, 20), 4), ((80, 80), 2), ((81, 80), 1), ((400, 800), 1), ((20, 41), 4)],
+)
+def test_a_large_jpeg_is_decoded_smaller_but_at_twice_the_size(orientation, at_least, scale):
+    turned = orientation >= 5
+    wanted = at_least[::-1] if turned else at_least
+    found = decode(held(letters(160), "JPEG", orientation), 3, at_least=wanted)
+    whole = (320, 640) if turned else (640, 320)
+    assert found.size == whole
+    assert found.image.size == (whole[0] // scale, whole[1] // scale)
+    assert read_letters(found.image) == UPRIGHT[orientation]
+
+
+def test_decoded_smaller_it_is_the_same_picture():
+    y, x = np.mgrid[:480, :640]
+    scene = np.stack([127 + 90 * np.sin(x / 40), 127 + 90 * np.cos(y / 33), (x + y) / 5], axis=2).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(scene).save(file, "JPEG", quality=90)
+    small = decode(file, 3, at_least=(60, 60)).image
+    assert small.size == (160, 120)
+    means = scene.reshape(120, 4, 160, 4, 3).mean(axis=(1, 3))
+    assert np.abs(np.asarray(small) - means).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_other_formats_keep_their_size(kind):
+    file = BytesIO()
+    letters(64).save(file, kind)
+    found = decode(file, 1, at_least=(8, 8))
+    assert found.image.size == found.size == (256, 128)
+
+
+@pytest.mark.parametrize(
+    ("mode", "stored", "colour"),
+    [
+        ("HSV", (0, 255, 255), (255, 0, 0)),
+        ("YCbCr", (255, 128, 128), (255, 255, 255)),
+        ("RGBX", (*RED, 0), RED),
+        ("RGBa", (100, 20, 5, 127), (228, 148, 133)),  # already multiplied: 100 + 255 * 128 / 255
+        ("La", (100, 127), (228, 228, 228)),
+        ("PA", (1, 0), (255, 255, 255)),
+        ("LAB", (0, 128, 128), (0, 0, 0)),
+        ("LAB", (138, 128 + 81, 128 + 70), (255, 0, 0)),  # L* 54.3, a* 80.8, b* 69.9 where white is D50
+    ],
+)
+def test_modes_that_few_files_have(mode, stored, colour):
+    image = Image.new(mode, (2, 2), stored)
+    found = _plain(image, 3, (255, 255, 255))
+    grey = _plain(image, 1, (255, 255, 255))
+    assert (found.mode, grey.mode) == ("RGB", "L")
+    assert np.abs(np.asarray(found).astype(int) - colour).max() <= (6 if mode == "LAB" else 1)
+    luma = Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
+    assert np.abs(np.asarray(grey).astype(int) - luma).max() <= (6 if mode == "LAB" else 1)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16L", "I;16B"])
+def test_sixteen_bits_in_any_order_of_bytes(mode):
+    raw = b"\x12\xff" if mode == "I;16B" else b"\xff\x12"
+    for channels in (1, 3):
+        assert (np.asarray(_plain(Image.frombytes(mode, (2, 2), raw * 4), channels, (0, 0, 0))) == 0x12).all()
+
+
+def test_a_png_of_16_bits_in_32_as_some_versions_of_pillow_have_it():
+    image = Image.new("I", (2, 2), 0x12FF)
+    image.format = "PNG"
+    assert (np.asarray(_plain(image, 1, (0, 0, 0))) == 0x12).all()

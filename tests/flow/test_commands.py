@@ -36,6 +36,7 @@ def test_a_run_says_what_it_does_and_leaves_what_the_docs_say(difftool, recipe_f
         "recipe.toml",
         "lock",
         "status.json",
+        "data.png",
         "events/00000.jsonl",
         "previews/step-00000003.png",
         "previews/step-00000003.json",
@@ -101,13 +102,13 @@ def test_previews_are_drawn_with_the_averaged_weights(train):
     from PIL import Image
 
     import difftool
-    from difftool.engine.pictures import sheet
+    from difftool.data.sheet import sheet
 
     run = train("train.ema_warmup=false", "train.ema=0.999", "optim.lr=0.05", "optim.warmup=0")
     shown = np.asarray(Image.open(run.preview(8)))
-    assert np.array_equal(shown, sheet(difftool.load(run.weights, "cpu").sample(range(4), batch=4)))
+    assert np.array_equal(shown, sheet(difftool.load(run.weights, "cpu").sample(range(4), batch=4).numpy()))
     raw = difftool.load(run.checkpoint(8) / "model.safetensors", "cpu").sample(range(4), batch=4)
-    assert not np.array_equal(shown, sheet(raw))
+    assert not np.array_equal(shown, sheet(raw.numpy()))
 
 
 def test_a_second_run_gets_a_folder_of_its_own(difftool, recipe_file, tmp_path):

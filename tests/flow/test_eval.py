@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from difftool import load
@@ -86,8 +87,8 @@ def plain(folder):
 def judged(capsys):
     """The command without a process of its own: what it prints."""
 
-    def go(run, *sets, json=False, data=None):
-        evaluate(str(run.root), ["bits-per-dim"], list(sets), data, device="cpu", json=json)
+    def go(run, *sets, json=False, data=None, names=("bits-per-dim",)):
+        evaluate(str(run.root), list(names), list(sets), data, device="cpu", json=json)
         return capsys.readouterr().out
 
     return go
@@ -217,6 +218,57 @@ def test_what_is_set_goes_to_each_metric_that_has_it():
     assert len(refused.value.problems) == 3  # size is wrong for both, said once; each has other keys to offer
     with pytest.raises(InputError, match="which metric"):
         _metrics(registry, [], [])
+
+
+# ---- metrics that the data names
+
+TWO = (
+    *("data=two-pixel", "loss=l2", "sampler.variance=beta", "backbone.depth=1", "backbone.width=16"),
+    *("train.steps=400", "train.batch=64"),
+)
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    return trained(folder, "two", *TWO)
+
+
+def test_data_that_says_how_it_is_judged_needs_no_metric(difftool, two, judged):
+    done = difftool("eval", two.root, "--set", "metric.pictures=2000", check=0)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["density", "tv", "tv_floor", "tv_untrained"]
+    assert rows[0][1] == "VALUE"
+    said = json.loads(judged(two, "metric.pictures=2000", json=True, names=()))["metrics"]
+    assert list(said) == ["density"]
+    assert {key: f"{value:.6g}" for key, value in said["density"]["result"].items()} == dict(rows[1:])
+    result = said["density"]["result"]
+    assert result["tv_floor"] < result["tv"] < result["tv_untrained"] - 0.02
+    both = json.loads(judged(two, "metric.pictures=50", json=True, names=("bits-per-dim", "density")))["metrics"]
+    assert list(both) == ["bits-per-dim", "density"]
+    alone = json.loads(judged(two, "metric.pictures=50", json=True))["metrics"]
+    assert alone == {"bits-per-dim": both["bits-per-dim"]}
+
+
+def test_data_that_does_not_say_it_is_asked(judged, two, good, tmp_path):
+    """One's own pictures have no law, nor do shapes."""
+    Image.new("L", (2, 1)).save(tmp_path / "a.png")
+    for run, data in ((good, None), (two, str(tmp_path))):
+        with pytest.raises(InputError, match="which metric") as refused:
+            judged(run, data=data, names=())
+        assert "bits-per-dim, density" in str(refused.value)
+        with pytest.raises(InputError, match="law is known"):
+            judged(run, data=data, names=("density",))
+
+
+def test_the_untrained_network_is_the_one_that_training_began_with(two, folder):
+    """The same numbers as a run of it that hardly learned; and what is loaded is not touched."""
+    model = load(two.weights, "cpu")
+    learned = {key: value.clone() for key, value in model.net.state_dict().items()}
+    began = model.untrained().net.state_dict()
+    barely = load(trained(folder, "barely", *TWO, "train.steps=1", "optim.lr=1e-30").weights, "cpu").net.state_dict()
+    assert all(torch.allclose(began[key], barely[key], rtol=0, atol=1e-20) for key in began)
+    assert not any(torch.allclose(began[key], learned[key]) for key in began)
+    assert all((value == learned[key]).all() for key, value in model.net.state_dict().items())
 
 
 # ---- learned variance, from end to end

@@ -8,10 +8,12 @@ from PIL import Image
 
 from difftool.core.guidance import Guidance
 from difftool.core.randomness import Stream, uniform
-from difftool.engine.build import fingerprint, how_of, load_model
+from difftool.engine.build import how_of, load_model
+from difftool.engine.data import fingerprint, opened
 from difftool.engine.described import describe
 from difftool.engine.feed import Feed
 from difftool.engine.sealed import open_model_file
+from difftool.engine.watch import Watcher
 from difftool.engine.weights import tensors_of
 from difftool.errors import InputError
 from difftool.plugin.loader import installed
@@ -83,9 +85,8 @@ def test_going_on_with_labels_gives_the_same_bits_as_never_stopping(train, go_on
 
 
 def test_a_batch_is_told_its_labels_and_withheld_as_often_as_the_recipe_says(recipe, registry):
-    from difftool.engine.build import opened
-
-    made, images = opened(recipe(*LABELS, "conditions.label.drop=0.25", "train.batch=2000"), registry)
+    data = opened(recipe(*LABELS, "conditions.label.drop=0.25", "train.batch=2000"), registry, Watcher())
+    made, images = data.recipe, data.images
     feed = Feed(images, made, registry, torch.device("cpu"))
     (one, two) = feed(1)
     rows = torch.cat([one.cond["label"], two.cond["label"]])
@@ -135,9 +136,8 @@ def test_weights_whose_numbers_mean_something_else_are_refused(train, run, chang
 
 
 def test_a_data_set_that_says_too_little_is_told_so(recipe, registry):
-    from difftool.engine.build import opened
-
-    made, images = opened(recipe(*LABELS), registry)
+    data = opened(recipe(*LABELS), registry, Watcher())
+    made, images = data.recipe, data.images
     for said in ({}, {"label": ["star"]}):
         feed = Feed(images, made, registry, torch.device("cpu"))
         images.values = lambda indices, said=said: said
@@ -292,9 +292,9 @@ def test_recipes_that_could_not_work(recipe, sets, says):
 
 def test_the_loop_tells_the_network_its_labels(run, recipe, registry):
     """Nothing else moves the weights that hear them."""
-    from difftool.engine.build import network, opened
+    from difftool.engine.build import network
 
-    made, _ = opened(recipe(*LABELS), registry)
+    made = opened(recipe(*LABELS), registry, Watcher()).recipe
     before = network(made, registry).told.about_label.weight
     after = load_model(describe(open_model_file(run.weights), registry), "cpu").net.told.about_label.weight
     assert before.shape == after.shape

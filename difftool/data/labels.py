@@ -1,0 +1,106 @@
+"""What is known of each picture: from a labels.csv beside them, or from the folders they lie in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from difftool.data.listing import LABELS, Entry
+from difftool.data.source import Source
+from difftool.errors import InputError
+
+Values = Mapping[str, Sequence[str | None]]
+LONGEST = 64 << 20  # bytes of a labels.csv: a million rows with captions
+
+
+@dataclass(frozen=True)
+class Known:
+    """A column for each thing known, with None where a picture has none; and what a person should know."""
+
+    values: Values
+    notes: tuple[str, ...] = ()
+
+
+def known_of(source: Source) -> Known:
+    """labels.csv stands over folders; neither is fine too."""
+    shared = _common(source.listing.pictures)
+    above = [entry for entry in source.listing.tables if shared.startswith(entry.name.removesuffix(LABELS))]
+    above.sort(key=lambda entry: len(entry.name))
+    known = _from_table(source, above[0]) if above else Known(_from_folders(source.listing.pictures))
+    unused = sorted(entry.name for entry in source.listing.tables if entry not in above[:1])
+    note = f"not used: {', '.join(unused[:3])}{', ...' * (len(unused) > 3)}; {LABELS} lies beside all pictures or above"
+    return Known(known.values, (*known.notes, note)) if unused else known
+
+
+def _common(pictures: Sequence[Entry]) -> str:
+    """The folder that all pictures share: an archive often begins with one, and it tells nothing."""
+    shared: list[str] = []
+    for parts in zip(*(entry.name.split("/")[:-1] for entry in pictures), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0] + "/")
+    return "".join(shared)
+
+
+def _from_folders(pictures: Sequence[Entry]) -> Values:
+    """The first folder below the shared one names what lies in it, if there are two at least."""
+    start = len(_common(pictures))
+    labels = [folder if slash else None for folder, slash, _ in (e.name[start:].partition("/") for e in pictures)]
+    return {"label": labels} if len(set(labels) - {None}) > 1 else {}
+
+
+def _from_table(source: Source, table: Entry) -> Known:
+    where = f"{source.root}/{table.name}"
+    if table.size > LONGEST:
+        raise InputError(f"the table of labels is larger than {LONGEST >> 20} MiB", where=where)
+    text = _text(source, table, where)
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        head = [cell.strip() for cell in next(rows, [])]
+        if len(head) < 2 or head[0] != "file" or not all(re.fullmatch(r"[A-Za-z][\w-]*", key) for key in head):
+            raise InputError(
+                f"the first line is {','.join(head)[:80]!r}",
+                where=where,
+                do="let it name the columns, `file` first: file,label",
+            )
+        if len(set(head)) < len(head):
+            raise InputError("the first line names a column twice", where=where)
+        folder = str(PurePosixPath(table.name).parent / "_")[:-1]
+        found: dict[str, list[str | None]] = {}
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(head):
+                raise InputError(f"line {rows.line_num} has {len(row)} cells, not {len(head)}", where=where)
+            name = folder + row[0].removeprefix("./")
+            if name in found:
+                raise InputError(f"line {rows.line_num} names {row[0]} again", where=where)
+            found[name] = [cell.strip() or None for cell in row[1:]]
+    except csv.Error as error:
+        raise InputError(f"line {rows.line_num} is not as in a table", where=where, why=str(error)) from error
+    nothing: list[str | None] = [None] * (len(head) - 1)
+    columns = zip(*(found.get(entry.name, nothing) for entry in source.listing.pictures), strict=True)
+    names = {entry.name for entry in source.listing.pictures}
+    notes = []
+    if missing := sum(name not in names for name in found):
+        notes.append(f"{missing:,} of {len(found):,} lines of {table.name} name no picture here")
+    if bare := sum(entry.name not in found for entry in source.listing.pictures):
+        notes.append(f"{bare:,} pictures are not in {table.name}: they are trained without being told what they are")
+    return Known({key: list(column) for key, column in zip(head[1:], columns, strict=True)}, tuple(notes))
+
+
+def _text(source: Source, table: Entry, where: str) -> str:
+    try:
+        opened = source.open(table)
+        raw = opened.read_bytes() if isinstance(opened, Path) else opened.read()
+    except Exception as error:  # of an archive: a bad checksum, a member cut short
+        raise InputError("the table of labels cannot be read", where=where, why=str(error)) from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(f"line {line} is not UTF-8", where=where, do="save it as UTF-8") from error

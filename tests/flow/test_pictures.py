@@ -1,0 +1,169 @@
+"""Runs on somebody's own pictures: odd files, files that go away, and what the run says of them."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from difftool.core.sampling import to_bytes
+from difftool.data import cache
+from difftool.data.sheet import sheet
+from difftool.engine.feed import Feed
+from difftool.engine.watch import Watcher
+from difftool.errors import InputError
+
+from .conftest import TINY, events
+
+
+def put(folder, name, seed, size=(11, 9)):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "mine"
+    for number in range(12):
+        put(made, f"{number:02d}.png", number)
+    return made
+
+
+def data_of(folder):
+    return f"data={{name='images', path='{folder}', size=8}}"
+
+
+class Teller(Watcher):
+    def __init__(self, at=0, do=None):
+        self.at, self.do, self.said = at, do, []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def step(self, step):
+        if step == self.at:
+            self.do()
+
+
+def test_broken_files_are_left_out_and_listed(train, folder):
+    (folder / "03.png").write_bytes(b"")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "page.jpg").write_text("<html>")
+    (folder / "notes.txt").touch()
+    teller = Teller()
+    run = train(data_of(folder), watcher=teller)
+    assert "found 11 images in 1 folder, ignored 3 files (broken 2, .txt 1)" in teller.said
+    rows = [json.loads(line) for line in run.skipped.read_text().splitlines()]
+    assert [row["file"] for row in rows] == ["03.png", "deep/page.jpg"]
+    assert rows[0]["why"] == "empty file"
+    assert all(row["loss"] is not None for row in events(run, "metrics"))
+
+
+def test_no_list_where_nothing_was_left_out(train, folder):
+    assert not train(data_of(folder)).skipped.exists()
+
+
+def test_the_sheet_shows_the_first_pictures_exactly_as_they_are_trained_on(train, folder, registry, recipe):
+    sets = (data_of(folder), "train.flip=true")
+    run = train(*sets)
+    made = recipe(*sets)
+    feed = Feed(made.data.open(), made, registry, torch.device("cpu"))
+    trained = torch.cat([to_bytes(part.x0) for step in range(1, 13) for part in feed(step)])[:64]
+    assert len(trained) == 64
+    assert np.array_equal(np.asarray(Image.open(run.sheet)), sheet(trained.numpy()))
+
+
+def test_without_flips_no_picture_is_mirrored(train, folder, registry, recipe):
+    made = recipe(data_of(folder), "train.flip=false")
+    images = made.data.open()
+    own = {picture.tobytes() for picture in images.take(range(12))}
+    feed = Feed(images, made, registry, torch.device("cpu"))
+    seen = {picture.numpy().tobytes() for step in range(1, 9) for part in feed(step) for picture in to_bytes(part.x0)}
+    assert seen == own
+
+
+@pytest.mark.parametrize("how", ["deleted", "damaged", "emptied"])
+def test_a_file_that_goes_away_does_not_stop_a_run(train, folder, how):
+    def hurt():
+        if how == "deleted":
+            for path in folder.glob("*.png"):
+                path.unlink()
+            folder.rmdir()
+        for path in folder.glob("*.png"):
+            path.write_bytes(b"" if how == "emptied" else path.read_bytes()[:40])
+
+    calm = train(data_of(folder), name="calm")
+    run = train(data_of(folder), name="hurt", watcher=Teller(3, hurt))
+    assert [row["loss"] for row in events(run, "metrics")] == [row["loss"] for row in events(calm, "metrics")]
+
+
+def test_one_more_broken_file_moves_no_other_picture(train, go_on, folder, registry, recipe):
+    put(folder, "12.png", 12)  # an odd one out, so that 64 samples of 13 meet it: the fingerprint looks at all
+    images = recipe(data_of(folder)).data.open()
+    before = images.take(range(13))
+    (folder / "05.png").write_bytes(b"gone bad")
+    after = recipe(data_of(folder)).data.open().take(range(13))
+    same = [bool((a == b).all()) for a, b in zip(before, after, strict=True)]
+    assert same == [index != 5 for index in range(13)]
+    assert any((after[5] == before[other]).all() for other in range(13) if other != 5)
+
+
+def test_other_pictures_are_refused_on_resume(train, go_on, folder):
+    run = train(data_of(folder), "train.steps=4")
+    put(folder, "00.png", 99)
+    with pytest.raises(InputError, match="not the one this run was trained on"):
+        go_on(run, "train.steps=8")
+    assert go_on(run, "train.steps=8", allow=["data"])
+
+
+def test_the_second_start_reads_no_picture(train, folder, monkeypatch):
+    train(data_of(folder), name="first")
+    monkeypatch.setattr("difftool.data.files.read_all", lambda *_: pytest.fail("read again"))
+    train(data_of(folder), name="second")
+
+
+def test_a_cleared_cache_does_not_stop_a_run(train, folder):
+    run = train(data_of(folder), watcher=Teller(2, cache.clear))
+    assert events(run, "end")[0]["state"] == "done"
+
+
+def test_labels_come_from_folders_and_from_a_table(difftool, tmp_path):
+    for number in range(6):
+        put(tmp_path / "mine", f"{'cat' if number % 2 else 'dog'}/{number}.png", number)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    sets = ("--set", "train.steps=2", "--set", "conditions.label=labels")
+    difftool("train", "tiny.toml", "--data", "mine", *sets, "--name", "a", check=0)
+    assert 'classes = [\n    "cat",\n    "dog",\n]' in (tmp_path / "runs" / "a" / "recipe.toml").read_text()
+    table = "file,label,who\n" + "".join(f"{'cat' if n % 2 else 'dog'}/{n}.png,p{n % 3},x\n" for n in range(6))
+    (tmp_path / "mine" / "labels.csv").write_text(table)
+    difftool("train", "tiny.toml", "--data", "mine", *sets, "--name", "b", check=0)
+    assert '"p0",\n    "p1",\n    "p2",\n' in (tmp_path / "runs" / "b" / "recipe.toml").read_text()
+
+
+def test_an_archive_is_read_where_it_lies(difftool, tmp_path, folder):
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"faces/{path.name}")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    before = sorted(tmp_path.rglob("*"))
+    done = difftool("train", "tiny.toml", "--data", "mine.zip", "--set", "train.steps=2", "--name", "a", check=0)
+    assert "found 12 images in 1 folder, ignored 0 files" in done.stderr
+    new = [path for path in tmp_path.rglob("*") if path not in before and "runs" not in path.parts]
+    assert new == []
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_pictures_on_the_device_are_the_same(folder, registry, recipe, resident):
+    made = recipe(data_of(folder), "train.flip=true")
+    images = made.data.open()
+    feed = Feed(images, made, registry, torch.device("cpu"), resident=resident)
+    assert (feed.resident is not None) == resident
+    plain = Feed(images, made, registry, torch.device("cpu"))
+    for step in (1, 5):
+        for ours, theirs in zip(feed(step), plain(step), strict=True):
+            assert torch.equal(ours.x0, theirs.x0)

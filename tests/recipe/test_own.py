@@ -1,0 +1,202 @@
+"""`--data PATH`: which data set reads it, and the section of the recipe that says so."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from difftool.errors import InputError
+from difftool.plugin.component import Dataset
+from difftool.plugin.registry import Offer, Registry
+from difftool.recipe.load import load
+from difftool.recipe.own import existing, own_data
+
+
+class Reader(Dataset):
+    """Reads the paths whose names end as its own does."""
+
+    ending: ClassVar[str] = ".mine"
+    path: Path
+    """a file"""
+
+    @classmethod
+    def reads(cls, path):
+        return path.name.endswith(cls.ending)
+
+    @property
+    def shape(self):
+        return 3, 8, 8
+
+
+class Sized(Reader):
+    """Has a size, but no channels."""
+
+    size: int | tuple[int, int] = 8
+    """side"""
+
+
+class Full(Sized):
+    """Has both."""
+
+    channels: int = 3
+    """1 or 3"""
+
+
+class Other(Full):
+    """Another format."""
+
+    ending: ClassVar[str] = ".other"
+
+
+class Faulty(Full):
+    """Stumbles over every path."""
+
+    @classmethod
+    def reads(cls, path):
+        raise RuntimeError("this plugin is wrong")
+
+
+class Pathless(Dataset):
+    """Would take anything, and could not be told what."""
+
+    @classmethod
+    def reads(cls, path):
+        return True
+
+
+class Images(Full):
+    """Stands for `images`: what no other reads."""
+
+    @classmethod
+    def reads(cls, path):
+        return False
+
+
+def having(**parts):
+    return Registry([Offer("dataset", name, part, "difftool") for name, part in {"images": Images, **parts}.items()])
+
+
+SHAPE = (3, 8, 8)
+
+
+def test_pictures_are_what_no_other_claims():
+    known = having(mine=Full, other=Other)
+    for name in ("folder", "a.zip", "x.mine.png"):
+        assert own_data(Path("/x") / name, SHAPE, known)["name"] == "images"
+    assert own_data(Path("/x/a.mine"), SHAPE, known)["name"] == "mine"
+    assert own_data(Path("/x/a.other"), SHAPE, known)["name"] == "other"
+
+
+def test_the_recipes_own_is_asked_first():
+    known = having(aaa=Full, mine=Full)
+    path = Path("/x/a.mine")
+    assert own_data(path, SHAPE, known)["name"] == "aaa"
+    assert own_data(path, SHAPE, known, "mine")["name"] == "mine"
+    assert own_data(path, SHAPE, known, "nobody")["name"] == "aaa"
+    assert own_data(Path("/x/folder"), SHAPE, known, "mine")["name"] == "images"
+
+
+def test_one_that_fails_or_has_no_path_is_passed_over():
+    known = having(a=Faulty, b=Pathless, mine=Full)
+    assert own_data(Path("/x/a.mine"), SHAPE, known)["name"] == "mine"
+    assert own_data(Path("/x/a.png"), SHAPE, known, "a")["name"] == "images"
+
+
+@pytest.mark.parametrize(
+    ("part", "shape", "table"),
+    [
+        (Full, (1, 16, 16), {"channels": 1, "size": 16}),
+        (Full, (3, 16, 24), {"channels": 3, "size": [16, 24]}),
+        (Sized, (1, 16, 16), {"size": 16}),
+        (Reader, (1, 16, 16), {}),
+        (Full, None, {}),
+    ],
+)
+def test_size_and_channels_are_handed_over_where_there_are_such_keys(part, shape, table):
+    found = own_data(Path("/x/a.mine"), shape, having(mine=part))
+    assert found == {"name": "mine", "path": "/x/a.mine", **table}
+
+
+def test_a_path_that_is_there(tmp_path, monkeypatch):
+    (tmp_path / "pets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for text in ("pets", "~/pets", str(tmp_path / "pets")):
+        assert existing(text) == tmp_path / "pets"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("pet", "there is no such folder or file"),
+        ("C:\\Users\\me\\pets", "there is no such folder or file"),
+        ("~nobody-of-that-name/x", ""),
+        ("x" * 5000, ""),
+        ("a\0b", ""),
+        ("two\nlines", "there is no such folder or file"),
+    ],
+)
+def test_a_path_that_is_not_there(tmp_path, monkeypatch, text, part):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        existing(text)
+    error = caught.value
+    assert error.exit_code == 2
+    assert part in error.what
+    assert error.what.startswith("--data ")
+    assert len(error.render().splitlines()) <= 3
+    assert "\\" not in text or "/" in error.do
+    if part:
+        assert error.where == str(tmp_path / text)
+
+
+RECIPE = 'recipe = 1\nname = "x"\nbackbone = "unet"\n[train]\nsteps = 5\n'
+
+
+@pytest.fixture
+def data(file, registry):
+    """The data section of a recipe, given its text, with --data."""
+
+    def data(section, path, *sets, profile="none"):
+        file.write_text(RECIPE + section)
+        loaded = load(str(file), registry, data=str(path), sets=list(sets), profile=profile)
+        return loaded.recipe(profile)[0].data
+
+    return data
+
+
+def dump(known, part):
+    return {key: value for key, value in known.dump(part).items() if key in ("name", "path", "size", "channels")}
+
+
+def test_pictures_take_the_size_and_channels_of_what_they_replace(data, tmp_path, registry):
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    found = data('[data]\nname = "shapes"\nsize = [16, 24]\nchannels = 1\n', folder)
+    assert dump(registry, found) == {"name": "images", "path": str(folder), "size": [16, 24], "channels": 1}
+    found = data('[data]\nname = "shapes"\nsize = 16\n', folder, "data.size=48")
+    assert dump(registry, found) == {"name": "images", "path": str(folder), "size": 48, "channels": 3}
+
+
+def test_pictures_in_place_of_pictures_keep_how_they_are_cut(data, tmp_path):
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    found = data('[data]\nname = "images"\npath = "gone"\nsize = 16\ncrop = "pad"\nmax_bad = 3\n', folder)
+    assert (found.path, found.size, found.crop, found.max_bad) == (folder, 16, "pad", 3)
+
+
+def test_a_relative_path_counts_from_where_one_is_not_from_the_recipe(data, tmp_path, monkeypatch):
+    place = tmp_path / "here"
+    (place / "pets").mkdir(parents=True)
+    monkeypatch.chdir(place)
+    assert data('[data]\nname = "shapes"\n', "pets").path == place / "pets"
+
+
+def test_a_recipe_without_usable_data_still_tells_size(data, tmp_path):
+    assert data('[data]\nname = "images"\nsize = 24\n', tmp_path).size == 24
+
+
+def test_profiles_that_change_the_size_are_minded(data, tmp_path):
+    section = '[data]\nname = "shapes"\nsize = 16\n[profile.small.data]\nsize = 8\n'
+    assert data(section, tmp_path, profile="small").size == 8
+    assert data(section, tmp_path).size == 16
