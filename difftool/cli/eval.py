@@ -36,7 +36,7 @@ def evaluate(
         typer.Option("--set", metavar="KEY=VALUE", help="A key of the metric, as in metric.pictures=256."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="PATH", help="This folder of pictures, not those it was trained on.")
+        str | None, typer.Option(metavar="PATH", help="These pictures, not those it was trained on.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The weights without averaging (of a run).")] = False,
     device: Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -59,13 +59,15 @@ def evaluate(
     for name, metric in metrics.items():
         if metric.outputs > known.loss.outputs:
             raise InputError(f"{name}, as it is set, {unlearned(registry.offer(type(known.loss)).owned)}")
-    with blamed(registry, dataset, "opening the data"):
-        images = dataset.open()
-    if len(images) == 0:
-        raise InputError("the data set is empty", where=registry.offer(type(dataset)).owned)
     # Every refusal comes before torch is loaded.
     results: dict[str, Result] = {}
     with display(UI.auto) as show:
+        with blamed(registry, dataset, "opening the data"):
+            if report := dataset.prepare(partial(show.progress, "reading pictures")):
+                show.say(report.found)
+            images = dataset.open()
+        if len(images) == 0:
+            raise InputError("the data set is empty", where=registry.offer(type(dataset)).owned)
         with show.loading("torch"):
             from difftool.engine.build import load_model
 
@@ -134,12 +136,12 @@ def _dataset(known: Described, data: str | None) -> Dataset:
     """What the model was trained on, or a folder of pictures of the same size."""
     from difftool.errors import InputError
     from difftool.recipe.load import Maker
+    from difftool.recipe.own import existing, own_data
 
-    channels, height, width = known.shape
     section = known.recipe.get("data")
     if data is not None:
-        size = height if height == width else [height, width]
-        section = {"name": "images", "path": str(Path(data).absolute()), "channels": channels, "size": size}
+        first = section.get("name", "images") if isinstance(section, dict) else "images"
+        section = own_data(existing(data), known.shape, known.registry, first)
     maker = Maker(known.registry, Path.cwd())
     dataset: Dataset | None = maker.component("dataset", section, ("data",))
     if dataset is None:

@@ -30,14 +30,18 @@ class Condition(Protocol):
 
 
 def encoded(conditions: Mapping[str, Condition], values: Mapping[str, Sequence[Any]]) -> dict[str, Tensor]:
-    """A row for each value, [B, *shape], by key; keys without values are left out."""
+    """A row for each value, [B, *shape], by key; keys without values are left out. None is not told."""
     import torch
 
     for key in values:
         if key not in conditions:
             known = ", ".join(conditions) or "none"
             raise InputError(f"the model has no condition {key!r}; it has {known}")
-    return {key: torch.stack([conditions[key].encode(value) for value in each]) for key, each in values.items()}
+    rows: dict[str, Tensor] = {}
+    for key, each in values.items():
+        condition = conditions[key]
+        rows[key] = torch.stack([condition.null if value is None else condition.encode(value) for value in each])
+    return rows
 
 
 def withheld(conditions: Mapping[str, Condition], rows: Mapping[str, Tensor], u: Tensor) -> dict[str, Tensor]:

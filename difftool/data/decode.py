@@ -63,17 +63,19 @@ def decode(
     channels: int,
     background: Colour = (255, 255, 255),
     at_least: tuple[int, int] | None = None,
+    length: int | None = None,
 ) -> Decoded:
     """The picture in a file, upright, in 1 or 3 channels, on `background` where it is transparent.
 
-    With `at_least` = (height, width) a large JPEG is decoded smaller, never below twice that. Safe to call from
-    several threads. Whatever is wrong with the file is Unreadable; too little memory stays a MemoryError.
+    With `at_least` = (height, width) a large JPEG is decoded smaller, never below twice that. `length`: how many bytes
+    there are, where `source` is no path. Safe to call from several threads. Whatever is wrong with the file is
+    Unreadable; too little memory stays a MemoryError.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
     try:
         if not isinstance(source, (str, os.PathLike)):
-            return _decode(source, None, channels, background, at_least)
+            return _decode(source, length, channels, background, at_least)
         status = os.stat(source)  # noqa: PTH116  (a path may be a str)
         if not stat.S_ISREG(status.st_mode):  # to open a pipe waits for its other end, for ever
             raise Unreadable("not a regular file")

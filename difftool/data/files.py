@@ -32,8 +32,9 @@ class PictureFiles:
         self.path, self.fit, self.max_bad = path, fit, max_bad
 
     def check(self) -> None:
-        """Refuses a path with no picture below it; decodes none."""
-        listed(self.path).close()
+        """Refuses a path with no picture below it, or with labels that cannot be read; decodes nothing."""
+        with closing(listed(self.path)) as source:
+            known_of(source)
 
     def prepare(self, watch: Callable[[int, int], None]) -> Report:
         """Reads every picture, unless the cache has them; says what there was."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from difftool.data.array import Pixels
 from difftool.data.listing import Entry
 from difftool.data.source import Source
+from difftool.errors import one_line
 
 BLOCK = 32
 """Pictures a thread takes at once: with fewer, handing them over costs more than reading them."""
@@ -86,12 +87,13 @@ def _read(source: Source, fit: Fit, entry: Entry) -> Read:
     from difftool.data.fit import fit as fitted
 
     try:
-        image, size = decode(source.open(entry), fit.channels, fit.background, (fit.height, fit.width))
+        least = (fit.height, fit.width)
+        image, size = decode(source.open(entry), fit.channels, fit.background, least, entry.size)
         pixels = fitted(image, fit.height, fit.width, fit.crop, fit.background, fit.place(entry.name))
     except Unreadable as error:
         return Read(entry, None, str(error))
     except MemoryError:
         return Read(entry, None, "too large for this machine's memory")
     except Exception as error:  # of an archive: a bad checksum, a member cut short
-        return Read(entry, None, str(error) or type(error).__name__)
+        return Read(entry, None, one_line(str(error) or type(error).__name__))
     return Read(entry, pixels, "", size)

@@ -17,6 +17,8 @@ from difftool.errors import InputError
 MAX_MEMBERS = 1_000_000
 MAX_RATIO = 200
 """A member that unpacks to more times its size is no picture: picture files are packed already."""
+SMALL = 4 << 20
+"""Up to this a blank bitmap may unpack from next to nothing."""
 AT_ONCE = 16 << 20
 """Members up to this size are read whole; from larger ones the decoder takes as much as it needs."""
 HEADER = 46
@@ -102,7 +104,7 @@ class _Zip:
             return "not a regular file"
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             return "packed in another way than deflate"  # those unpack to any size before they can be stopped
-        if member.file_size > MAX_RATIO * max(1, member.compress_size):
+        if member.file_size > max(SMALL, MAX_RATIO * member.compress_size):
             return f"unpacks to more than {MAX_RATIO} times its size"
         return None
 

@@ -66,7 +66,7 @@ def _fitted(recipe: Recipe, registry: Registry, images: Images) -> Recipe:
             )
         try:
             with blamed(registry, condition, "learning from the data"):
-                fitted[key] = condition.fit(values[key])
+                fitted[key] = condition.fit([value for value in values[key] if value is not None])
         except InputError as error:
             raise InputError(error.what, where=f"conditions.{key}", why=error.why, do=error.do) from None
     spec = spec_of(recipe.data.shape, recipe.schedule.T, recipe.loss.outputs, fitted)

@@ -27,6 +27,12 @@ def existing(text: str) -> Path:
 
 def own_data(path: Path, shape: tuple[int, int, int] | None, registry: Registry, first: str = "images") -> Table:
     """The section [data] for a path: the data set whose format it has, `first` asked first, or else `images`."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            "the data's path cannot be written into a recipe", where=str(path), why="it is not UTF-8", do="rename it"
+        ) from None
     name = next((each for each in [first, *registry.names("dataset")] if _reads(each, path, registry)), "images")
     table: Table = {"name": name, "path": str(path)}
     if shape:

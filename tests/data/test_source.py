@@ -14,9 +14,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from difftool.data.files import listed
-from difftool.data.source import AT_ONCE, MAX_MEMBERS, MAX_RATIO, source_at
+from difftool.data.source import AT_ONCE, MAX_MEMBERS, MAX_RATIO, SMALL, source_at
 from difftool.errors import InputError
 
 
@@ -193,7 +194,7 @@ def test_unix_modes_of_ordinary_files_are_fine(tmp_path):
 
 
 def test_a_bomb_is_left_out(tmp_path):
-    path = zip_of(tmp_path / "a.zip", {"a.png": bytes(MAX_RATIO * 100)}, zipfile.ZIP_DEFLATED)
+    path = zip_of(tmp_path / "a.zip", {"a.png": bytes(SMALL + 1)}, zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(path) as archive:
         (member,) = archive.infolist()
     assert member.file_size > MAX_RATIO * member.compress_size
@@ -201,6 +202,14 @@ def test_a_bomb_is_left_out(tmp_path):
     assert source.listing.refused == [("a.png", f"unpacks to more than {MAX_RATIO} times its size")]
     source.close()
     assert "1" in refused(path).why
+
+
+def test_a_blank_bitmap_may_be_packed_small(tmp_path):
+    blank = io.BytesIO()
+    Image.new("RGB", (600, 600)).save(blank, "BMP")
+    source = source_at(zip_of(tmp_path / "a.zip", {"a.bmp": blank.getvalue()}, zipfile.ZIP_DEFLATED))
+    assert [entry.name for entry in source.listing.pictures] == ["a.bmp"]
+    source.close()
 
 
 def test_special_members_of_a_tar(tmp_path):
