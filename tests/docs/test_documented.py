@@ -18,7 +18,7 @@ OWN = [
     for base in KINDS.values()
     for name, member in vars(base).items()
     if not name.startswith("_") or name == "__call__"
-    if inspect.isfunction(member) or isinstance(member, property)
+    if inspect.isfunction(member) or isinstance(member, property | classmethod)
 ]
 
 
@@ -40,7 +40,7 @@ def test_a_hook_has_a_section_with_its_signature(hook):
 
 @pytest.mark.parametrize(("base", "name", "member"), OWN, ids=[f"{base.__name__}.{name}" for base, name, _ in OWN])
 def test_a_method_of_a_base_has_its_signature_there(base, name, member):
-    function = member.fget if isinstance(member, property) else member
+    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
     assert signature(name, function) in TEXT
 
 

@@ -129,8 +129,8 @@ def test_every_part_of_a_run_from_a_plugin(tmp_path):
     told = shell(listed)
     assert "broken" not in told
     for offer in (
-        "schedule flow", "loss lognormal", "target edm", "backbone convs", "dataset stripes", "sink csv",
-        "condition amount; metric brightness; exporter npz", "observes the run",
+        "schedule flow", "loss lognormal", "target edm", "backbone convs", "dataset stripes", "dataset splits",
+        "sink csv", "condition amount; metric brightness; exporter npz", "observes the run",
     ):  # fmt: skip
         assert offer in told
     shell("difftool recipes" + trained)
@@ -162,3 +162,14 @@ def test_every_part_of_a_run_from_a_plugin(tmp_path):
     told = shell("difftool recipes check all.toml --set backbone.depth=2", 2)
     assert "backbone.depth: 2 layers cannot see across 8 pixels; 3 can" in told
     assert "says nothing about x0 at level 20" in shell("difftool train all.toml --set predict=eps", 2)
+
+    told = shell(commands(TEXT, "splits")[0])
+    assert re.search(r"splits +(\d+) of \1 +ok", told)
+    assert "found 60 images in 2 folders, ignored 0 files" in told
+    (run,) = tmp_path.glob("runs/tiny-*")
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    assert recipe["data"]["name"] == "difftool-splits:splits"
+    assert recipe["data"]["size"] == 8  # the recipe's
+    assert recipe["conditions"]["label"]["classes"] == ["moon", "star"]
+    (tmp_path / "things/words.txt").write_text("n01")
+    assert "the names of the classes cannot be read" in shell("difftool train tiny.toml --data things", 2)

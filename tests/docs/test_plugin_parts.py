@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from difftool.builtin.schedules import Cosine, Linear
 from difftool.core.sampling import walk
@@ -136,6 +137,29 @@ def test_the_pictures_are_stripes_and_always_the_same(tmp_path_factory):
     assert (pixels[1] == stripes.open().take([1])[0]).all()
     assert len(images) == 5
     assert len(images.values([0, 4])["angle"]) == 2
+
+
+def test_the_folder_of_two_parts_is_read_as_it_says(tmp_path_factory, tmp_path):
+    splits = module("difftool-splits/difftool_splits.py", tmp_path_factory).Splits
+    for part, name, value in (("train", "n02", 20), ("train", "n01", 10), ("train", "n03", 30), ("val", "n01", 40)):
+        (tmp_path / part / name).mkdir(parents=True)
+        Image.new("RGB", (9, 9), (value, value, value)).save(tmp_path / part / name / "a.png")
+    (tmp_path / "words.txt").write_text("n01 polar bear\nn02 cat\n")
+    assert splits.reads(tmp_path)
+    assert not splits.reads(tmp_path / "train")
+    assert not splits.reads(tmp_path / "words.txt")
+    data = splits(path=tmp_path, size=8)
+    data.check()
+    images = data.open()
+    assert images.take([0, 1, 2])[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert images.values([0, 1, 2]) == {"label": ["polar bear", "cat", "n03"]}
+    other = splits(path=tmp_path, size=8, split="val").open()  # one folder alone tells nothing
+    assert other.take([0])[0, 0, 0].tolist() == [40, 40, 40]
+    assert other.values([0]) == {"label": [None]}
+    with pytest.raises(InputError, match="does not exist"):
+        splits(path=tmp_path / "val" / "n01", size=8)._files().check()
+    with pytest.raises(InputError, match="the names of the classes cannot be read"):
+        splits(path=tmp_path / "val").check()
 
 
 def test_the_parts_without_a_command_work(tmp_path_factory, tmp_path):

@@ -113,7 +113,7 @@ def test_the_commands_on_the_page_are_right(tmp_path):
         sets = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
         named = [words[i + 1] for i, word in enumerate(words) if word == "--profile"]
         data = str(tmp_path) if "--data" in words else None
-        load("quickstart", installed().registry, sets=sets, data=data, profile=named[0] if named else "auto")
+        load(words[2], installed().registry, sets=sets, data=data, profile=named[0] if named else "auto")
 
 
 if __name__ == "__main__":
