@@ -16,7 +16,7 @@ Side = Annotated[int, Field(ge=16, le=256)]
 
 
 class Avatars(Dataset):
-    """Anime faces, drawn on the fly: nothing to download, and labelled.
+    """Anime faces, drawn once and kept in the cache: nothing to download, and labelled.
 
     Picture i depends on the seed and i alone, so a larger `count` keeps the pictures there were; and it is the same
     face at every size.

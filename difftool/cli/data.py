@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from difftool.cli.progress import UI, answer, clock, display
+from difftool.cli.draw import draw
+from difftool.cli.progress import UI, clock, display
 from difftool.cli.tables import as_json, table
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
 
+    from difftool.data.cache import Holding
     from difftool.data.survey import Survey
-    from difftool.plugin.component import Dataset
-    from difftool.plugin.registry import Registry
 
 app = typer.Typer(help="Look at pictures, draw some, empty the cache.", no_args_is_help=True)
 
@@ -49,7 +48,11 @@ def scan(
     where = existing(path)
     with display(UI.auto) as show:
         show.busy("looking")
-        found = survey(where, Fit(size, size, crop=crop), lambda done, total: show.progress("reading", done, total))
+        try:
+            found = survey(where, Fit(size, size, crop=crop), lambda done, total: show.progress("reading", done, total))
+        except InputError:
+            _other_format(where, path)
+            raise
     target = output or _free(Path(f"scan-{where.stem[:60] or 'data'}.png"))
     if len(found.shown):
         replace_file(target, png(sheet(found.shown)))
@@ -57,6 +60,21 @@ def scan(
         as_json(_plain(found, target))
     else:
         _print(found, target, path)
+
+
+def _other_format(where: Path, typed: str) -> None:
+    """What is no folder of pictures may be what another data set reads."""
+    from difftool.errors import InputError
+    from difftool.plugin.loader import installed
+    from difftool.recipe.own import own_data
+
+    name = own_data(where, None, installed().registry)["name"]
+    if name != "images":
+        raise InputError(
+            f"these are not picture files, but what the data set {name!r} reads",
+            where=str(where),
+            do=f"train on them with difftool train RECIPE --data {shlex.quote(typed)}",
+        )
 
 
 def _print(found: Survey, target: Path, typed: str) -> None:
@@ -150,93 +168,28 @@ def cache(
         freed = pictures.clear()
         typer.echo(f"freed {freed / 2**20:,.1f} MiB in {pictures.folder()}", err=True)
         return
-    held = pictures.holdings()
+    held, most = pictures.holdings(), pictures.limit()
     if json:
-        as_json([{"key": each.key, "from": each.about, "bytes": each.size, "used": each.used} for each in held])
+        as_json([_holding(each) for each in held])
         return
-    rows = [[f"{each.size / 2**20:,.1f}", f"{clock(time.time() - each.used)} ago", each.about] for each in held]
-    table(["MIB", "USED", "FROM"], rows)
-    total, most = sum(each.size for each in held), pictures.limit()
+    rows = [
+        [_shape(each.shape), f"{each.size / 2**20:,.1f}", f"{clock(time.time() - each.used)} ago", each.about]
+        for each in held
+    ]
+    table(["PICTURES", "MIB", "USED", "FROM"], rows)
+    total = sum(each.size for each in held)
     typer.echo(
         f"{total / 2**20:,.1f} MiB of at most {most / 2**30:g} GiB ({pictures.LIMIT}) in {pictures.folder()}", err=True
     )
 
 
-@app.command()
-def draw(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, such as avatars or shapes.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder they go to.")],
-    count: Annotated[int, typer.Option("-n", metavar="N", min=1, max=1_000_000, help="How many, the first ones.")] = 64,
-    size: Annotated[int | None, typer.Option(metavar="N", help="Their side in pixels; the same as data.size.")] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A key of the data set, as in data.seed=1.")
-    ] = None,
-) -> None:
-    """Draw pictures into a folder, and labels.csv beside them: difftool data draw avatars faces -n 1000."""
-    from difftool.data.sheet import png
-    from difftool.errors import InputError, Stopped
-    from difftool.plugin.blame import blamed
-    from difftool.plugin.loader import installed
-    from difftool.run.writer import replace_file
-
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out.absolute()} is already there, and not empty", do="name another folder")
-    registry = installed().registry
-    dataset = _asked(registry, name, count, size, sets or [])
-    with display(UI.auto) as show:
-        show.busy("drawing")
-        with blamed(registry, dataset, "drawing"):
-            images = dataset.open()
-            if len(images) < count:
-                raise InputError(f"-n {count}: {name} has {len(images)} pictures")
-            names = [f"{index:06d}.png" for index in range(count)]
-            out.mkdir(parents=True, exist_ok=True)
-            if values := images.values(range(count)):
-                replace_file(out / "labels.csv", _table(["file", *values], zip(names, *values.values(), strict=True)))
-            try:
-                for index, each in enumerate(names):
-                    show.progress("drawing", index, count)
-                    replace_file(out / each, png(images.take([index])[0]), sync=False)
-            except KeyboardInterrupt:
-                raise Stopped(
-                    "interrupted", interrupted=True, saved=f"{index} of {count} in {out.absolute()}"
-                ) from None
-        show.line(f"{'drawn':>10}  {count:,} pictures" + (", labels.csv" if values else ""))
-    typer.echo(f"{'next':>10}  difftool train quickstart --data {shlex.quote(str(out))}", err=True)
-    answer(out.absolute())
+def _holding(each: Holding) -> dict[str, Any]:
+    return {"key": each.key, "from": each.about, "shape": each.shape, "bytes": each.size, "used": each.used}
 
 
-def _asked(registry: Registry, name: str, count: int, size: int | None, sets: list[str]) -> Dataset:
-    from difftool.errors import InputError, RecipeError
-    from difftool.recipe.explain import Places
-    from difftool.recipe.load import Maker
-    from difftool.recipe.overlay import mark, options, overlay
-
-    fields = registry.get("dataset", name).model_fields
-    wished: dict[str, Any] = {"name": name}
-    if "count" in fields:
-        wished["count"] = count
-    if size is not None:
-        wished["size"] = size
-    places = Places(f"difftool data draw {name}")
-    for text, over in options(sets):
-        if set(over) != {"data"} or not isinstance(over["data"], dict):
-            raise InputError(f"{text}: only keys of the data set may be set here, as in --set data.seed=1")
-        wished = overlay(wished, over["data"])
-        mark(places, over, text)
-    maker = Maker(registry, Path.cwd())
-    dataset: Dataset = maker.component("dataset", wished, ("data",))
-    if maker.problems:
-        raise RecipeError([places.say(problem) for problem in maker.problems])
-    return dataset
+def _shape(shape: tuple[int, ...]) -> str:
+    """20,000 of 64x64."""
+    return f"{shape[0]:,} of {shape[2]}x{shape[1]}" if len(shape) == 4 else "?"
 
 
-def _table(head: list[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue().encode()
+app.command("draw")(draw)

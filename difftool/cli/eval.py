@@ -133,7 +133,7 @@ def _metrics(registry: Registry, names: Sequence[str], sets: Sequence[str]) -> d
 
 
 def _dataset(known: Described, data: str | None) -> Dataset:
-    """What the model was trained on, or a folder of pictures of the same size."""
+    """What the model was trained on, or what is at a path, brought to the same size."""
     from difftool.errors import InputError
     from difftool.recipe.load import Maker
     from difftool.recipe.own import existing, own_data

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from difftool.cli.progress import UI, display
 from difftool.cli.train import RUNS, RunsFolder, Sets, Ui
+
+if TYPE_CHECKING:
+    from difftool.plugin.component import Dataset
 
 
 def resume(
@@ -33,6 +36,8 @@ def resume(
     with RunLock(found):
         # Every refusal that needs no tensors comes before torch is loaded.
         coming = ahead(found, installed().registry, sets or [], allow or [])
+        if not coming.complete:
+            _find_data(coming.recipe.data)
         with display(ui) as show:
             with show.loading("torch"):
                 from difftool.engine.start import resume as go_on
@@ -46,3 +51,14 @@ def resume(
         )
     else:
         show.finish(found.root)
+
+
+def _find_data(data: Dataset) -> None:
+    """Pictures that moved are told in words that fit a run which has begun."""
+    from difftool.errors import InputError
+
+    try:
+        data.check()
+    except InputError as error:
+        moved = "if they moved: --set data.path=PATH --allow-change data"
+        raise InputError(f"the run's pictures: {error.what}", where=error.where, why=error.why, do=moved) from error

@@ -26,7 +26,9 @@ Ui = Annotated[UI, typer.Option("--ui", help="How progress is shown; auto: rich 
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of one that ships.")],
-    data: Annotated[str | None, typer.Option(metavar="PATH", help="Train on this folder of pictures instead.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Train on these pictures instead: a folder, .zip, .tar, ...")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Begin with the weights of a model.safetensors.")
     ] = None,
@@ -58,7 +60,7 @@ def train(
         check_free(runs, name)
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
-    if not dry_run:  # a path that is not there is told before torch is loaded
+    if data or not dry_run:  # a path that is not there is told before torch is loaded
         loaded.recipe(profile if profile in loaded.profiles else "none")[0].data.check()
     start_from = open_model_file(weights) if weights else None
     if allow and not start_from:

@@ -45,6 +45,7 @@ class Holding:
 
     key: str
     about: str
+    shape: tuple[int, ...]  # pictures, height, width, channels
     size: int
     used: float  # unix seconds
 
@@ -150,15 +151,16 @@ def holdings() -> list[Holding]:
     for table in folder().glob("*.json"):
         with contextlib.suppress(OSError):
             size = table.with_suffix(".u8").stat().st_size
-            found.append(Holding(table.stem, _about(table), size, table.stat().st_mtime))
+            found.append(Holding(table.stem, *_described(table), size, table.stat().st_mtime))
     return sorted(found, key=lambda each: each.used, reverse=True)
 
 
-def _about(table: Path) -> str:
+def _described(table: Path) -> tuple[str, tuple[int, ...]]:
     try:
-        return str(json.loads(table.read_bytes())["about"])
+        said = json.loads(table.read_bytes())
+        return str(said["about"]), tuple(map(int, said["shape"]))
     except (ValueError, KeyError, TypeError):
-        return "(damaged)"  # it takes space all the same
+        return "(damaged)", ()  # it takes space all the same
 
 
 def limit() -> int:

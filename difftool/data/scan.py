@@ -37,7 +37,7 @@ class Fit:
     @property
     def settings(self) -> dict[str, Any]:
         """All that a picture depends on, beside its file."""
-        return asdict(self)
+        return asdict(self) | ({} if self.crop == "random" else {"seed": 0})
 
     def place(self, name: str) -> tuple[float, float]:
         """Where a random crop lies: always the same for the same picture."""

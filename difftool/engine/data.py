@@ -86,10 +86,14 @@ def fingerprint(images: Images, conditions: Iterable[str] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_down(run: RunDir, report: Report | None, feed: Feed) -> None:
-    """What was left out of the data, and the first pictures exactly as they will be trained on."""
+def list_skipped(run: RunDir, report: Report | None) -> None:
+    """Which files were left out of the data."""
     if report and report.skipped:
         replace_file(run.skipped, b"".join(encode({"file": name, "why": why}) for name, why in report.skipped))
+
+
+def show_first(run: RunDir, feed: Feed) -> None:
+    """The first pictures exactly as they will be trained on."""
     shown: list[torch.Tensor] = []
     step = 0
     while len(shown) < SHOWN:

@@ -14,7 +14,7 @@ import torch
 
 from difftool.engine import checkpoint
 from difftool.engine.build import Workshop, versions, workshop
-from difftool.engine.data import opened, write_down
+from difftool.engine.data import list_skipped, opened, show_first
 from difftool.engine.device import describe
 from difftool.engine.ema import EMA
 from difftool.engine.loop import State, optimizer_for
@@ -64,7 +64,8 @@ def start(
     run = create_run(root, provenance(shop, figures.parameters, argv, weights), toml(shop.table))
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(recipe.checkpoint.keep))
     with RunLock(run):
-        write_down(run, data.report, shop.feed)
+        list_skipped(run, data.report)
+        show_first(run, shop.feed)
         go(run, shop, state, watcher, facts)
     return run
 
@@ -89,6 +90,7 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
     state = fresh(shop)
     checkpoint.recover(ahead.folder, ahead.step, state, shop.device)
     sweep(run, ahead.step)
+    list_skipped(run, data.report)
     if ahead.changed:
         replace_file(run.recipe, toml(shop.table).encode())
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(1))
