@@ -168,7 +168,7 @@ def test_info_of_all_that_ships(cli):
         ("dppm", "'ddpm'"),
         ("sampler.dpm", "'sampler.ddpm'"),
         ("loss.ddpm", "'"),
-        ("qqqqq", "there are bits-per-dim, constant, "),
+        ("qqqqq", "there are avatars, bits-per-dim, cifar, "),
     ],
 )
 def test_info_of_nothing(cli, name, hint):

@@ -33,7 +33,7 @@ def test_list(cli):
     code, out, _ = cli("recipes", "list")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["NAME", *shipped()]
-    assert re.search(r"^quickstart +Coloured shapes at 32x32: a small network", out, re.MULTILINE)
+    assert re.search(r"^quickstart +Drawn anime faces at 32x32: a small network", out, re.MULTILINE)
     rows = json.loads(cli("recipes", "list", "--json")[1])
     assert [row["name"] for row in rows] == list(shipped())
     assert all(row["about"] for row in rows)
