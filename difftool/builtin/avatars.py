@@ -50,11 +50,13 @@ class Avatars(Dataset):
         return AvatarImages(self._pixels(lambda done, total: None), self.seed, self.label)
 
     def _pixels(self, watch: Watch) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        import PIL
+
         from difftool.api import drawn
         from difftool.builtin.avatar_paint import VERSION, draw
 
         channels, height, width = self.shape
-        depends = {"version": VERSION, "seed": self.seed}
+        depends = {"version": VERSION, "pillow": PIL.__version__, "seed": self.seed}
         return drawn("avatars", depends, (self.count, height, width, channels), partial(draw, self), watch)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from difftool.api import Dataset, InputError, Register, hookimpl
 from difftool.builtin import foreign_file as foreign
@@ -17,9 +15,12 @@ if TYPE_CHECKING:
 
     from difftool.api import Images
 
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
 PIXELS = 3 * 32 * 32
 ARCHIVE = re.compile(r"cifar-100?-(?:python|binary|matlab)\.(?:tar\.gz|tgz|tar)")
-ROOT = "https://www.cs.toronto.edu/~kriz/cifar.html"
+PYTHON = ({"data_batch_1", "batches.meta"}, {"train", "test", "meta"})
+"""Files of the Python version: pickle, which runs whatever a file says. They are known by name and never read."""
 
 
 @hookimpl
@@ -28,23 +29,20 @@ def register_datasets(register: Register) -> None:
     register("cifar", Cifar)
 
 
-@dataclass(frozen=True)
-class _Labels:
-    """One byte of each record."""
+class _Labels(NamedTuple):
+    """One byte of each record; `names` is the file with a name a line."""
 
     key: str
-    count: int
+    classes: int
     names: str
-    """the file with a name a line"""
 
 
-@dataclass(frozen=True)
-class _Version:
-    """What the files of a version are called, and what a record begins with."""
+class _Version(NamedTuple):
+    """What the files of a version are called, as regular expressions, and what a record begins with."""
 
     name: str
-    train: re.Pattern[str]
-    test: re.Pattern[str]
+    train: str
+    test: str
     labels: tuple[_Labels, ...]
 
     @property
@@ -54,23 +52,15 @@ class _Version:
 
     def files(self, names: Sequence[str], split: str) -> list[str]:
         """The files of a split, training first; batch 10 comes after batch 9."""
-        train = [name for name in names if self.train.fullmatch(name) and split in ("train", "all")]
-        test = [name for name in names if self.test.fullmatch(name) and split in ("test", "all")]
+        train = [name for name in names if re.fullmatch(self.train, name) and split in ("train", "all")]
+        test = [name for name in names if re.fullmatch(self.test, name) and split in ("test", "all")]
         return sorted(train, key=lambda name: (len(name), name)) + test
 
 
-TEN = _Version(
-    "CIFAR-10",
-    re.compile(r"data_batch_[1-9]\d{0,3}\.bin"),
-    re.compile(r"test_batch\.bin"),
-    (_Labels("label", 10, "batches.meta.txt"),),
-)
-HUNDRED = _Version(
-    "CIFAR-100",
-    re.compile(r"train\.bin"),
-    re.compile(r"test\.bin"),
-    (_Labels("coarse", 20, "coarse_label_names.txt"), _Labels("label", 100, "fine_label_names.txt")),
-)
+FINE = _Labels("label", 100, "fine_label_names.txt")
+COARSE = _Labels("coarse", 20, "coarse_label_names.txt")
+TEN = _Version("CIFAR-10", r"data_batch_\d{1,4}\.bin", r"test_batch\.bin", (_Labels("label", 10, "batches.meta.txt"),))
+HUNDRED = _Version("CIFAR-100", r"train\.bin", r"test\.bin", (COARSE, FINE))
 
 
 class Cifar(Dataset):
@@ -90,10 +80,10 @@ class Cifar(Dataset):
         """A folder with CIFAR's files; also CIFAR's archives and Python version, to say what to do with them."""
         try:
             place = foreign.placed(path)
-            if stat.S_ISDIR(foreign.mode_of(place)):
-                names = foreign.names_in(place)
-                return bool(TEN.files(names, "all")) or _is_hundred(place, names) or _is_pickled(place, names)
-            return foreign.is_plain(place) and bool(ARCHIVE.fullmatch(place.name))
+            if place.is_file():
+                return bool(ARCHIVE.fullmatch(place.name))
+            names = foreign.names_in(place)
+            return bool(TEN.files(names, "all")) or FINE.names in names or _is_python(names)
         except (InputError, OSError):
             return False
 
@@ -121,77 +111,51 @@ class Cifar(Dataset):
             _read_into(pixels[start : start + records], labels[start : start + records], path, version)
             start += records
         folder = files[0][0].parent
-        values = {of.key: _named(labels[:, place].tobytes(), folder, of) for place, of in enumerate(version.labels)}
+        values: dict[str, Sequence[str | int]] = {}
+        for place, of in enumerate(version.labels):
+            names = _names(folder, of)
+            values[of.key] = [names[label] for label in labels[:, place]] if names else labels[:, place].tobytes()
         return ArrayImages(pixels, values)
 
     def _found(self) -> tuple[_Version, list[tuple[Path, int]]]:
         """The version, and its files with their numbers of records; whatever cannot work is refused."""
         folder = foreign.placed(self.path)
-        if not stat.S_ISDIR(foreign.mode_of(folder)):
+        if not foreign.is_folder(folder):
             foreign.refuse_missing(folder, "the folder with CIFAR's files")
-            _refuse_file(folder)
+            raise _not_binary(folder, [])
         names = foreign.names_in(folder)
         versions = [version for version in (TEN, HUNDRED) if version.files(names, "all")]
         if not versions:
-            _refuse_folder(folder, names)
+            raise _not_binary(folder, names)
         if len(versions) > 1:
-            do = "give each a folder of its own"
-            raise InputError("files of CIFAR-10 and of CIFAR-100 lie in this folder", where=str(folder), do=do)
+            what = "files of CIFAR-10 and of CIFAR-100 lie in this folder"
+            raise InputError(what, where=str(folder), do="give each a folder of its own")
         version = versions[0]
         files = [(folder / name, _records(folder / name, version)) for name in version.files(names, self.split)]
         if not files:
-            found = ", ".join(version.files(names, "all"))
-            do = 'set data.split = "all" or "train" or "test", whichever is there'
-            raise InputError(f"no {self.split} pictures here", where=str(folder), why=f"found {found}", do=do)
+            why = f"found {', '.join(version.files(names, 'all'))}"
+            do = 'set data.split = "all" to have what there is'
+            raise InputError(f"no {self.split} pictures here", where=str(folder), why=why, do=do)
         foreign.refuse_above_most(sum(records for _, records in files) * PIXELS, folder, "keep to fewer files")
         for of in version.labels:
             _names(folder, of)
         return version, files
 
 
-def _is_hundred(folder: Path, names: Sequence[str]) -> bool:
-    """Whether CIFAR-100 is here. Others have a train.bin too, so the names of its classes or its records must fit."""
-    files = HUNDRED.files(names, "all")
-    if not files or HUNDRED.labels[1].names in names:
-        return bool(files)
-    first = folder / files[0]
-    labels = foreign.head(first, 2)
-    fits = len(labels) == 2 and labels[0] < 20 and labels[1] < 100
-    return fits and first.stat().st_size % HUNDRED.record == 0
+def _is_python(names: Sequence[str]) -> bool:
+    return any(known <= {*names} for known in PYTHON)
 
 
-def _is_pickled(folder: Path, names: Sequence[str]) -> bool:
-    """Whether this is the Python version: files of pickle, which runs whatever the file says when it is read."""
-    known = [files for files in (("data_batch_1", "batches.meta"), ("train", "test", "meta")) if {*files} <= {*names}]
-    return any(foreign.head(folder / name, 1) == b"\x80" for files in known for name in files[:1])
-
-
-def _refuse_file(path: Path) -> None:
-    if ARCHIVE.fullmatch(path.name) and "binary" in path.name:
-        what, do = "this is the archive of CIFAR, not its folder", f"unpack it (tar xf {path.name}) and name the folder"
-    elif ARCHIVE.fullmatch(path.name):
-        what = "this is an archive of another version of CIFAR than the binary one"
-        binary = "cifar-100-binary.tar.gz" if "100" in path.name else "cifar-10-binary.tar.gz"
-        do = f"get the binary version, {binary}, from {ROOT} and unpack it"
-    else:
-        what, do = "this is a file, not a folder", "set data.path to the folder with CIFAR's files"
-    raise InputError(what, where=str(path), do=do)
-
-
-def _refuse_folder(folder: Path, names: Sequence[str]) -> None:
-    if _is_pickled(folder, names):
-        binary = "cifar-10-binary.tar.gz" if "data_batch_1" in names else "cifar-100-binary.tar.gz"
-        raise InputError(
-            "this is the Python version of CIFAR, not the binary one",
-            where=str(folder),
-            why="it is in pickle, which can run any program when it is read: difftool never does",
-            do=f"get the binary version, {binary}, from {ROOT}",
-        )
-    raise InputError(
-        "no files of CIFAR's binary version here",
-        where=str(folder),
-        do="set data.path to the folder with data_batch_1.bin (CIFAR-10) or train.bin (CIFAR-100)",
-    )
+def _not_binary(place: Path, names: Sequence[str]) -> InputError:
+    """The refusal of anything else than a folder of the binary version."""
+    archive = ARCHIVE.fullmatch(place.name)
+    what = "this is an archive, not a folder" if archive else "no files of CIFAR's binary version here"
+    why = ""
+    if _is_python(names) or (archive and "python" in place.name):
+        what = "this is the Python version of CIFAR, not the binary one"
+        why = "it is in pickle, which can run any program when it is read: difftool never does"
+    do = "unpack cifar-10-binary.tar.gz or cifar-100-binary.tar.gz, and set data.path to the folder with its .bin files"
+    return InputError(what, where=str(place), why=why, do=do)
 
 
 def _records(path: Path, version: _Version) -> int:
@@ -203,30 +167,21 @@ def _records(path: Path, version: _Version) -> int:
     return size // version.record
 
 
-def _read_into(
-    pixels: np.ndarray[Any, np.dtype[np.uint8]],
-    labels: np.ndarray[Any, np.dtype[np.uint8]],
-    path: Path,
-    version: _Version,
-) -> None:
+def _read_into(pixels: Bytes, labels: Bytes, path: Path, version: _Version) -> None:
     """Reads records in pieces: labels, then all of red, all of green, all of blue."""
     import numpy as np
 
-    limits = [of.count for of in version.labels]
     at_once = foreign.PIECE // version.record
     with foreign.opened(path) as file, foreign.blamed(path):
         for start in range(0, len(pixels), at_once):
             piece = np.empty((min(at_once, len(pixels) - start), version.record), dtype=np.uint8)
             if foreign.filled(file, piece) < piece.nbytes:
                 raise EOFError
-            told, planes = piece[:, : len(limits)], piece[:, len(limits) :]
-            wrong = np.argwhere(told >= limits)
-            if len(wrong):
-                record, place = wrong[0].tolist()
-                why = f"record {start + record + 1:,} has label {told[record, place]}; {limits[place] - 1} is the last"
-                raise InputError(f"this is not a file of {version.name}", where=str(path), why=why, do=foreign.AGAIN)
-            labels[start : start + len(piece)] = told
+            labels[start : start + len(piece)], planes = np.split(piece, [len(version.labels)], axis=1)
             pixels[start : start + len(piece)] = planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    if (labels >= [of.classes for of in version.labels]).any():
+        what = f"this is not a file of {version.name}: it has labels that cannot be"
+        raise InputError(what, where=str(path), do=foreign.AGAIN)
 
 
 def _names(folder: Path, of: _Labels) -> list[str]:
@@ -237,13 +192,8 @@ def _names(folder: Path, of: _Labels) -> list[str]:
     with foreign.opened(path) as file, foreign.blamed(path):
         text = file.read(2**16).decode("utf-8", "replace")
     names = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(names) != of.count or len(set(names)) != of.count:
-        why = f"{of.count} different ones were expected, one a line; {len(set(names))} are there"
-        raise InputError("these are not the names of the classes", where=str(path), why=why,
-                         do="repair the file, or remove it to have numbers as labels")  # fmt: skip
+    if len(names) != of.classes or len(set(names)) != of.classes:
+        why = f"{of.classes} different ones were expected, one a line; {len(set(names))} are there"
+        do = "repair the file, or remove it to have numbers as labels"
+        raise InputError("these are not the names of the classes", where=str(path), why=why, do=do)
     return names
-
-
-def _named(labels: bytes, folder: Path, of: _Labels) -> Sequence[str | int]:
-    names = _names(folder, of)
-    return [names[label] for label in labels] if names else labels

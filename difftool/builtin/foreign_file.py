@@ -40,17 +40,12 @@ def placed(path: Path) -> Path:
         return path.absolute()
 
 
-def mode_of(path: Path) -> int:
-    """What is at the path, as `stat` tells it; 0 if nothing can be known of it."""
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not if that may not be known."""
     try:
-        return path.stat().st_mode
-    except (OSError, ValueError):  # ValueError: a name with a zero byte
-        return 0
-
-
-def is_plain(path: Path) -> bool:
-    """Whether a plain file is there, links followed."""
-    return stat.S_ISREG(mode_of(path))
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def head(path: Path, count: int) -> bytes:
@@ -130,7 +125,7 @@ def blamed(path: Path) -> Iterator[None]:
         yield
     except EOFError as error:
         raise InputError("the file ends too early", where=str(path), do=AGAIN) from error
-    except (OSError, zlib.error, BadZipFile, NotImplementedError) as error:  # NotImplementedError: an odd zip
+    except (OSError, zlib.error, BadZipFile) as error:
         raise InputError(
             "the file is damaged or cannot be read", where=str(path), why=_reason(error), do=AGAIN
         ) from error

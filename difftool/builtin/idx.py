@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -37,26 +36,29 @@ class _Part(NamedTuple):
 class Idx(Dataset):
     """MNIST and its relatives (Fashion-MNIST, KMNIST, EMNIST): idx files as they are downloaded, with their labels.
 
-    A label is the number in the labels file beside the pictures; where there is none, they have no labels.
+    A label is the number in the labels file beside the pictures; where there is none, they have no labels. EMNIST's
+    files hold every picture mirrored and on its side: they need `transpose`.
     """
 
     path: Path
     """the folder that holds the files, packed by gzip or not; or one file of pictures"""
-    split: Literal["all", "train", "test"] = "all"
-    """which files, by their names: train, test (also called t10k), or all, train first"""
+    split: Literal["train", "test", "all"] = "train"
+    """which files, by their names: train (if none is called so: what there is), test (or t10k), or all, train first"""
     size: Side | tuple[Side, Side] = 28
     """side of the pictures in pixels, or [height, width]; larger than in the file: a black frame; never smaller"""
     channels: Literal[1, 3] = 1
     """1: grey; 3: colour, of which grey pictures get three equal channels"""
+    transpose: bool = False
+    """true: rows and columns change places, as EMNIST needs"""
 
     @classmethod
     def reads(cls, path: Path) -> bool:
         """A folder with files named like `train-images-idx3-ubyte.gz`, or a file that is idx."""
         try:
             place = foreign.placed(path)
-            if stat.S_ISDIR(foreign.mode_of(place)):
+            if foreign.is_folder(place):
                 return any(NAMED.fullmatch(name) for name in foreign.names_in(place))
-            named = foreign.is_plain(place) and NAMED.fullmatch(place.name)
+            named = place.is_file() and NAMED.fullmatch(place.name)
             return bool(named) or looks_like_idx(foreign.head(place, 512))
         except (InputError, OSError):
             return False
@@ -84,7 +86,8 @@ class Idx(Dataset):
         start = 0
         for part in parts:
             end = start + part.pictures.dims[0]
-            part.pictures.read_pictures(pixels[start:end])
+            room = pixels[start:end]
+            part.pictures.read_pictures(room.swapaxes(1, 2) if self.transpose else room)
             start = end
         labels = b"".join(part.labels.read_labels() for part in parts if part.labels)
         return ArrayImages(pixels, {"label": labels} if labels else None)
@@ -116,9 +119,10 @@ class Idx(Dataset):
             raise InputError(f"this file holds {what}, not pictures", where=str(path), do=do)
         if not math.prod(file.dims):
             raise InputError("there are no pictures in this file", where=str(path), do=foreign.AGAIN)
-        if sides[0] > height or sides[1] > width:
-            found, wanted = f"{sides[1]}x{sides[0]}", f"{width}x{height}"
-            do = f"set data.size = {sides[0] if sides[0] == sides[1] else sides[:2]}, or larger"
+        high, wide = reversed(sides[:2]) if self.transpose else sides[:2]
+        if high > height or wide > width:
+            found, wanted = f"{wide}x{high}", f"{width}x{height}"
+            do = f"set data.size = {high if high == wide else [high, wide]}, or larger"
             raise InputError(f"the pictures are {found}, not {wanted} (width x height)", where=str(path), do=do)
         if sides[2:] == [3] and channels == 1:
             raise InputError("the pictures are coloured, not grey", where=str(path), do="set data.channels = 3")
@@ -133,17 +137,20 @@ class Idx(Dataset):
 
 def _files(place: Path, split: str) -> list[Path]:
     """The files of pictures of a split, training first; each once, though it lie there packed and unpacked."""
-    mode = foreign.mode_of(place)
-    if not stat.S_ISDIR(mode):
+    if foreign.is_folder(place):
+        folder, names = place, _pictures_in(place)
+    else:
         folder, names = place.parent, [place.name]
         foreign.refuse_missing(place, "a folder with idx files, such as MNIST's, or to one file of pictures")
+    found = {of: [name for name in names if _told(name)[0] == of] for of in ("train", "", "test")}
+    if split == "train":
+        chosen = next(some for some in found.values() if some)
     else:
-        folder, names = place, _pictures_in(place)
-    chosen = [name for name in names if split in ("all", _split_of(name)[0])]
+        chosen = found["test"] if split == "test" else [name for some in found.values() for name in some]
     if not chosen:
-        do = 'leave data.split out, or set it to "all"'
+        do = "leave data.split out to have what there is"
         raise InputError(f"no {split} pictures here", where=str(place), why=f"found {', '.join(names)}", do=do)
-    families = sorted({family for of, family in map(_split_of, chosen) if of})
+    families = sorted({_told(name)[1] for name in chosen})
     if len(families) > 1:
         raise InputError(
             "several data sets lie in this folder",
@@ -151,8 +158,7 @@ def _files(place: Path, split: str) -> list[Path]:
             why=f"{', '.join(family or 'one without a name' for family in families)}: labels differ in their meaning",
             do="set data.path to one file of pictures, or give each data set a folder of its own",
         )
-    order = ("train", "", "test")
-    return [folder / name for name in sorted(chosen, key=lambda name: order.index(_split_of(name)[0]))]
+    return [folder / name for name in chosen]
 
 
 def _pictures_in(folder: Path) -> list[str]:
@@ -169,13 +175,12 @@ def _pictures_in(folder: Path) -> list[str]:
     return list(found.values())
 
 
-def _split_of(name: str) -> tuple[str, str]:
-    """What a name says: emnist-letters-train-images-idx3-ubyte is ("train", "emnist-letters"); ("", "") if nothing."""
-    words = re.split(r"[^a-z0-9]+", name.lower())
-    for place, word in enumerate(words):
-        if word in SPLITS:
-            return SPLITS[word], "-".join(words[:place])
-    return "", ""
+def _told(name: str) -> tuple[str, str]:
+    """Split and family by name: emnist-letters-train-images-idx3-ubyte is train of emnist-letters; either may be ""."""
+    match = NAMED.fullmatch(name)
+    words = re.findall(r"[a-z0-9]+", (match["before"] if match else name).lower())
+    split = next((SPLITS[word] for word in words if word in SPLITS), "")
+    return split, "-".join(word for word in words if word not in SPLITS)
 
 
 def _labels_beside(path: Path) -> Path | None:

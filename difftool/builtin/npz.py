@@ -54,7 +54,7 @@ class Npz(Dataset):
         """A file called .npz or .npy, or one that begins as the latter does."""
         try:
             place = foreign.placed(path)
-            named = place.suffix.lower() in (".npz", ".npy") and foreign.is_plain(place)
+            named = place.suffix.lower() in (".npz", ".npy") and place.is_file()
             return named or foreign.head(place, len(NPY)) == NPY
         except OSError:
             return False

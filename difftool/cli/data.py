@@ -43,9 +43,11 @@ def scan(
 
     if output is not None and output.exists():
         raise InputError(f"{output.absolute()} is already there", do="name another file with -o")
+    if output is not None and output.absolute().is_relative_to(existing(path, "")):
+        raise InputError(f"{output.absolute()} would lie among the pictures", do="name a file elsewhere with -o")
     if output is not None and not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent}", do="make it first")
-    where = existing(path)
+    where = existing(path, "")
     with display(UI.auto) as show:
         show.busy("looking")
         try:
@@ -53,22 +55,29 @@ def scan(
         except InputError:
             _other_format(where, path)
             raise
-    target = output or _free(Path(f"scan-{where.stem[:60] or 'data'}.png"))
+    target = output or _free(_beside(where) / f"scan-{where.stem[:60] or 'data'}.png")
     if len(found.shown):
         replace_file(target, png(sheet(found.shown)))
     if json:
         as_json(_plain(found, target))
     else:
         _print(found, target, path)
+    if not len(found.shown):
+        raise InputError("none of the pictures can be read", where=str(found.root))
+
+
+def _beside(where: Path) -> Path:
+    """The current folder; from within the pictures, the one they lie in: a sheet is no picture of theirs."""
+    return where.parent if Path.cwd().is_relative_to(where) else Path()
 
 
 def _other_format(where: Path, typed: str) -> None:
     """What is no folder of pictures may be what another data set reads."""
     from difftool.errors import InputError
     from difftool.plugin.loader import installed
-    from difftool.recipe.own import own_data
+    from difftool.recipe.own import reader_of
 
-    name = own_data(where, None, installed().registry)["name"]
+    name = reader_of(where, installed().registry)
     if name != "images":
         raise InputError(
             f"these are not picture files, but what the data set {name!r} reads",
@@ -81,8 +90,6 @@ def _print(found: Survey, target: Path, typed: str) -> None:
     from difftool.errors import one_line
 
     typer.echo(found.report.found)
-    for name, why in [*found.report.skipped, *found.others]:
-        typer.echo(f"{'left out':>12}  {one_line(name)}: {why}")
     for width, count, bar in _histogram(found.sizes):
         typer.echo(f"{width:>12}  {count:>7}  {bar}")
     copies = sum(len(names) - 1 for names in found.twins)
@@ -94,11 +101,13 @@ def _print(found: Survey, target: Path, typed: str) -> None:
         typer.echo(f"{'spread':>12}  {_channels(found.spread)}")
     for key, column in found.values.items():
         typer.echo(f"{one_line(key):>12}  {_kinds(column)}")
+    for name, why in [*found.report.skipped, *found.others]:
+        typer.echo(f"{'left out':>12}  {one_line(name)}: {why}")
     for note in found.report.notes:
         typer.echo(f"{'note':>12}  {one_line(note)}")
     if len(found.shown):
         typer.echo(f"{'look at':>12}  {one_line(str(target.absolute()))}")
-    typer.echo(f"{'next':>12}  difftool train quickstart --data {one_line(shlex.quote(typed))}", err=True)
+        typer.echo(f"{'next':>12}  difftool train quickstart --data {one_line(shlex.quote(typed))}", err=True)
 
 
 def _plain(found: Survey, target: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,7 @@ def draw(
     with display(UI.auto) as show:
         show.busy("drawing")
         with blamed(registry, dataset, "drawing"):
+            dataset.prepare(partial(show.progress, "preparing pictures"))
             images = dataset.open()
             if len(images) < count:
                 raise InputError(f"-n {count}: {name} has {len(images)} pictures")

@@ -62,10 +62,13 @@ def evaluate(
     # Every refusal comes before torch is loaded.
     results: dict[str, Result] = {}
     with display(UI.auto) as show:
+        show.busy("opening the data")
         with blamed(registry, dataset, "opening the data"):
-            if report := dataset.prepare(partial(show.progress, "reading pictures")):
-                show.say(report.found)
+            report = dataset.prepare(partial(show.progress, "preparing pictures"))
             images = dataset.open()
+        show.quiet()
+        for line in (report.found, *report.notes) if report else ():
+            show.say(line)
         if len(images) == 0:
             raise InputError("the data set is empty", where=registry.offer(type(dataset)).owned)
         with show.loading("torch"):
@@ -136,12 +139,13 @@ def _dataset(known: Described, data: str | None) -> Dataset:
     """What the model was trained on, or what is at a path, brought to the same size."""
     from difftool.errors import InputError
     from difftool.recipe.load import Maker
-    from difftool.recipe.own import existing, own_data
+    from difftool.recipe.own import existing, own_data, reader_of, size_of
 
     section = known.recipe.get("data")
     if data is not None:
-        first = section.get("name", "images") if isinstance(section, dict) else "images"
-        section = own_data(existing(data), known.shape, known.registry, first)
+        path = existing(data)
+        reader = reader_of(path, known.registry, str(section.get("name")) if isinstance(section, dict) else "images")
+        section = own_data(path, reader, size_of(known.shape), known.registry)
     maker = Maker(known.registry, Path.cwd())
     dataset: Dataset | None = maker.component("dataset", section, ("data",))
     if dataset is None:

@@ -131,7 +131,7 @@ class Plain(Watcher):
         now = time.monotonic()
         if done == 0:
             self.started, self.shown = now, 0
-        tenth = 10 * done // total
+        tenth = 10 * done // max(1, total)
         if tenth > self.shown and now - self.started > 2:
             self.shown = tenth
             self.line(f"{what} {done:,}/{total:,}  {_left((now - self.started) / done * (total - done))}")

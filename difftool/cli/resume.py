@@ -11,6 +11,7 @@ from difftool.cli.train import RUNS, RunsFolder, Sets, Ui
 
 if TYPE_CHECKING:
     from difftool.plugin.component import Dataset
+    from difftool.plugin.registry import Registry
 
 
 def resume(
@@ -37,7 +38,7 @@ def resume(
         # Every refusal that needs no tensors comes before torch is loaded.
         coming = ahead(found, installed().registry, sets or [], allow or [])
         if not coming.complete:
-            _find_data(coming.recipe.data)
+            _find(coming.recipe.data, installed().registry)
         with display(ui) as show:
             with show.loading("torch"):
                 from difftool.engine.start import resume as go_on
@@ -53,12 +54,14 @@ def resume(
         show.finish(found.root)
 
 
-def _find_data(data: Dataset) -> None:
+def _find(data: Dataset, registry: Registry) -> None:
     """Pictures that moved are told in words that fit a run which has begun."""
     from difftool.errors import InputError
+    from difftool.plugin.blame import blamed
 
     try:
-        data.check()
+        with blamed(registry, data, "looking for the data"):
+            data.check()
     except InputError as error:
         moved = "if they moved: --set data.path=PATH --allow-change data"
         raise InputError(f"the run's pictures: {error.what}", where=error.where, why=error.why, do=moved) from error

@@ -11,6 +11,7 @@ import typer
 from difftool.cli.progress import UI, Plain, display
 
 if TYPE_CHECKING:
+    from difftool.plugin.component import Dataset
     from difftool.plugin.registry import Registry
     from difftool.recipe.model import Recipe
 
@@ -61,7 +62,7 @@ def train(
     registry = installed().registry
     loaded = load(recipe, registry, sets=sets, data=data, profile=profile)
     if data or not dry_run:  # a path that is not there is told before torch is loaded
-        loaded.recipe(profile if profile in loaded.profiles else "none")[0].data.check()
+        _find(loaded.dataset(profile), registry)
     start_from = open_model_file(weights) if weights else None
     if allow and not start_from:
         raise InputError("--allow-change goes with --from: what its weights may learn anew")
@@ -85,6 +86,14 @@ def train(
             return
         run = start(chosen, registry, runs, show, name=name, weights=start_from, allow=allow or [], argv=sys.argv)
     show.finish(run.root)
+
+
+def _find(data: Dataset | None, registry: Registry) -> None:
+    from difftool.plugin.blame import blamed
+
+    if data is not None:
+        with blamed(registry, data, "looking for the data"):
+            data.check()
 
 
 def _say_plan(recipe: Recipe, registry: Registry, watcher: Plain) -> None:

@@ -19,7 +19,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """All that is ever decoded: Pillow knows dozens more, rarely used and rarely audited (EPS would start Ghostscript)."""
 
 MAX_PIXELS = 64_000_000
-"""A header that promises more is refused: a file of a few kilobytes may unpack to all of memory."""
+"""More to unpack is refused: a file of a few kilobytes may take all of memory."""
+
+MAX_DRAFTED = 1 << 28
+"""What the header of a JPEG may promise that is decoded smaller. Pillow itself refuses more than 179 million pixels."""
 
 SPARE_BYTES = 64 * 2**20
 """What a file may hold beside its pixels (profiles, thumbnails, later frames): decoders read much of it at once."""
@@ -118,12 +121,19 @@ def _decode(
         raise Unreadable(f"too large: more than {MAX_PIXELS:,} pixels") from error
     with image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
+        # A progressive one keeps all of its coefficients until it ends, however small it is wanted.
+        drafted = at_least and image.format == "JPEG" and not image.info.get("progressive")
+        if width * height > (MAX_DRAFTED if drafted else MAX_PIXELS):
             raise Unreadable(f"too large: {width}x{height} pixels")
-        if (length or 0) > 16 * width * height + SPARE_BYTES:
+        if (length or 0) > 16 * min(width * height, MAX_PIXELS) + SPARE_BYTES:
             raise Unreadable(f"too large: {(length or 0) >> 20:,} MiB for {width}x{height} pixels")
-        if at_least:
+        if at_least and image.format in (
+            "JPEG",
+            "MPO",
+        ):  # a PNG asked for its EXIF is loaded, and forgets that it failed
             _draft(image, at_least)
+            if image.width * image.height > MAX_PIXELS:
+                raise Unreadable(f"too large: {width}x{height} pixels to bring to {at_least[1]}x{at_least[0]}")
         image.load()
         turn = _orientation(image)  # only now: a PNG may say it after its pixels, and a TIFF is turned while it loads
         plain = _plain(image, channels, background)
@@ -151,7 +161,7 @@ def _draft(image: Image.Image, at_least: tuple[int, int]) -> None:
     height, width = at_least
     if _orientation(image) >= 5:
         height, width = width, height
-    image.draft(None, (2 * width, 2 * height))  # does nothing in other formats
+    image.draft(None, (2 * width, 2 * height))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from difftool.data.labels import known_of
 from difftool.data.listing import SUFFIXES, Listing, counted
 from difftool.data.scan import Fit, read_all
 from difftool.data.source import DO, Source, source_at
-from difftool.errors import InputError
+from difftool.errors import DiskError, InputError
 
 FEW = 100
 Bad = Sequence[tuple[int, str]]
 """(position in the list of pictures, why) of each that cannot be read."""
-VERSION = 1
+VERSION = 2
 """Raised when the same file would give other pixels, so that what is in the cache is made anew."""
 
 
@@ -58,29 +58,43 @@ class PictureFiles:
 
     def _kept(self, source: Source, watch: Callable[[int, int], None]) -> cache.Kept:
         """From the cache, or made now."""
+        import PIL  # alone it loads next to nothing
+
         listing = source.listing
         names = hashlib.sha256()
         for entry in listing.pictures:
-            names.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode("utf-8", "surrogateescape"))
-        key = cache.key_of({"pictures": names.hexdigest(), "version": VERSION, **self.fit.settings})
+            names.update(
+                f"{entry.name}\0{entry.size}\0{entry.stamp}\0{entry.offset}\n".encode("utf-8", "surrogateescape")
+            )
+        # Another release of Pillow may decode or scale a little differently.
+        made = {"version": VERSION, "pillow": PIL.__version__}
+        key = cache.key_of({"pictures": names.hexdigest(), "made": made, "fit": self.fit.settings})
         kept = cache.recall(key)
         if kept is None:
             bad: list[tuple[int, str]] = []
             self._tolerate(source, bad)  # what is never opened may be too much already
             shape = (self.fit.height, self.fit.width, self.fit.channels)
-            rows = self._good(source, bad, watch)
-            kept = cache.keep(key, str(source.root), shape, len(listing.pictures), rows, lambda: {"bad": bad})
+            with closing(self._good(source, bad, watch)) as rows:
+                kept = cache.keep(key, str(source.root), shape, len(listing.pictures), rows, lambda: {"bad": bad})
         self._tolerate(source, kept.facts["bad"])
         return kept
 
-    def _good(self, source: Source, bad: list[tuple[int, str]], watch: Callable[[int, int], None]) -> Iterator[Pixels]:
+    def _good(self, source: Source, bad: list[tuple[int, str]], watch: Callable[[int, int], None]) -> Generator[Pixels]:
         """The pictures that can be read; the others go into `bad`."""
-        for index, read in enumerate(read_all(source, self.fit, watch)):
-            if read.pixels is not None:
-                yield read.pixels[None]
-            else:
-                bad.append((index, read.reason))
-                self._tolerate(source, bad)
+        with closing(read_all(source, self.fit, watch)) as reads:
+            for index, read in enumerate(reads):
+                if read.pixels is not None:
+                    yield read.pixels[None]
+                elif read.passing:  # kept in the cache, it would count as broken for ever
+                    raise DiskError(
+                        "a picture could not be read this time",
+                        where=f"{source.root}/{read.entry.name}",
+                        why=read.reason,
+                        do="try again; if it stays so, leave the file out",
+                    )
+                else:
+                    bad.append((index, read.reason))
+                    self._tolerate(source, bad)
 
     def _tolerate(self, source: Source, bad: Bad) -> None:
         """Refuses a source of which too much is broken."""

@@ -14,6 +14,7 @@ from difftool.data.source import Source
 from difftool.errors import InputError
 
 Values = Mapping[str, Sequence[str | None]]
+SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
 LONGEST = 64 << 20  # bytes of a labels.csv: a million rows with captions
 
 
@@ -30,7 +31,7 @@ def known_of(source: Source) -> Known:
     shared = _common(source.listing.pictures)
     above = [entry for entry in source.listing.tables if shared.startswith(entry.name.removesuffix(LABELS))]
     above.sort(key=lambda entry: len(entry.name))
-    known = _from_table(source, above[0]) if above else Known(_from_folders(source.listing.pictures))
+    known = _from_table(source, above[0]) if above else _from_folders(source.listing.pictures)
     unused = sorted(entry.name for entry in source.listing.tables if entry not in above[:1])
     note = f"not used: {', '.join(unused[:3])}{', ...' * (len(unused) > 3)}; {LABELS} lies beside all pictures or above"
     return Known(known.values, (*known.notes, note)) if unused else known
@@ -46,11 +47,26 @@ def _common(pictures: Sequence[Entry]) -> str:
     return "".join(shared)
 
 
-def _from_folders(pictures: Sequence[Entry]) -> Values:
+def _from_folders(pictures: Sequence[Entry]) -> Known:
     """The first folder below the shared one names what lies in it, if there are two at least."""
     start = len(_common(pictures))
-    labels = [folder if slash else None for folder, slash, _ in (e.name[start:].partition("/") for e in pictures)]
-    return {"label": labels} if len(set(labels) - {None}) > 1 else {}
+    parts = (entry.name[start:].partition("/") for entry in pictures)
+    labels = [_printable(folder) if slash else None for folder, slash, _ in parts]
+    kinds = {label for label in labels if label is not None}
+    if len(kinds) < 2:
+        return Known({})
+    return Known({"label": labels}, (_splits(kinds),) if {kind.lower() for kind in kinds} <= SPLITS else ())
+
+
+def _printable(folder: str) -> str:
+    """Bytes that are no text would be refused wherever the label is written down."""
+    return folder.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _splits(kinds: set[str]) -> str:
+    """Parts of a set that was divided for training are hardly what its pictures show."""
+    *some, last = sorted(kinds)
+    return f"the labels are {', '.join(some)} and {last}: point data.path at one of them, or are they what you mean?"
 
 
 def _from_table(source: Source, table: Entry) -> Known:

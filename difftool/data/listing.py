@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable
@@ -46,6 +47,15 @@ class Listing:
             self.tables.append(entry)
         else:
             self.others.append((entry.name, one_line(suffix) or "no suffix"))
+
+    def refuse(self, name: str, why: str, kind: str = "") -> None:
+        """Puts away a file that must not be opened: broken, if it was meant to be a picture; else `kind`, or why."""
+        if hidden(re.sub(r"\.\.[/\\]", "", name)):  # editors lock files by hidden links to nothing
+            self.others.append((name, "hidden"))
+        elif suffix_of(name) in SUFFIXES:
+            self.refused.append((name, why))
+        else:
+            self.others.append((name, kind or why))
 
     def sort(self) -> Listing:
         """By the bytes of their names: the same on every machine, whatever its language."""
@@ -95,6 +105,7 @@ def list_folder(root: Path) -> Listing:
                 raise InputError(
                     "the folder cannot be read", where=str(root), why=error.strerror or str(error)
                 ) from error
+            # Whatever its name, there may be pictures in it.
             listing.refused.append((prefix.rstrip("/"), f"the folder cannot be read: {error.strerror or error}"))
     return listing.sort()
 
@@ -116,15 +127,10 @@ def _sort_out(
             return
         status = entry.stat()
     except OSError as error:  # a link to nothing, or to itself
-        if suffix_of(name) in SUFFIXES and not hidden(name):  # editors lock files by hidden links to nothing
-            listing.refused.append((name, (error.strerror or str(error)).lower()))
-        else:
-            listing.others.append((name, "broken link"))
+        listing.refuse(name, (error.strerror or str(error)).lower(), "broken link")
         return
     if stat.S_ISREG(status.st_mode):
         # The second time cannot be set by a program: unpacking gives other files of one size the same first time.
         listing.add(Entry(name, status.st_size, max(status.st_mtime_ns, status.st_ctime_ns)))
-    elif suffix_of(name) in SUFFIXES and not hidden(name):
-        listing.refused.append((name, "not a regular file"))  # opening a pipe would wait for ever
     else:
-        listing.others.append((name, "not a regular file"))
+        listing.refuse(name, "not a regular file")  # opening a pipe would wait for ever

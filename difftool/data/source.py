@@ -85,16 +85,17 @@ class _Zip:
         for member in self._archive.infolist():
             if member.filename.endswith("/"):
                 continue
-            if why := self._refusal(member):
-                self.listing.refused.append((member.filename, why))
+            name = member.filename.removeprefix("./")
+            if why := self._refusal(member, name):
+                self.listing.refuse(name, why)
                 continue
-            self._members[member.filename] = member
-            self.listing.add(Entry(member.filename, member.file_size, member.CRC))
+            self._members[name] = member
+            self.listing.add(Entry(name, member.file_size, member.CRC))
         self.listing.sort()
 
-    def _refusal(self, member: zipfile.ZipInfo) -> str | None:
+    def _refusal(self, member: zipfile.ZipInfo, name: str) -> str | None:
         mode = member.external_attr >> 16
-        if member.filename in self._members:
+        if name in self._members:
             return "another file of the archive has the same name"
         if _outside(member.orig_filename):
             return "its name leads out of the archive"
@@ -124,7 +125,9 @@ class _Tar:
         self.root = root
         self.listing = Listing()
         names: set[str] = set()
-        stamp = os.stat(root).st_mtime_ns  # noqa: PTH116
+        status = os.stat(root)  # noqa: PTH116
+        # The archive's own time: members made by a program often have none. The second one no program can set.
+        stamp = max(status.st_mtime_ns, status.st_ctime_ns)
         try:
             archive = tarfile.open(root, "r:")  # noqa: SIM115
         except tarfile.ReadError:
@@ -146,14 +149,13 @@ class _Tar:
                     continue
                 name = member.name.removeprefix("./")
                 if _outside(member.name):
-                    self.listing.refused.append((name, "its name leads out of the archive"))
+                    self.listing.refuse(name, "its name leads out of the archive")
                 elif not member.isfile() or member.issparse():
-                    self.listing.refused.append((name, "not a regular file"))
+                    self.listing.refuse(name, "not a regular file")
                 elif name in names:
-                    self.listing.refused.append((name, "another file of the archive has the same name"))
+                    self.listing.refuse(name, "another file of the archive has the same name")
                 else:
                     names.add(name)
-                    # The archive's own time: members made by a program often have none.
                     self.listing.add(Entry(name, member.size, stamp, member.offset_data))
             if _rest_of(root, archive.offset).strip(b"\0"):
                 raise tarfile.ReadError("it goes on with what is no member")

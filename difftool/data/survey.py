@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,24 +43,28 @@ def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
     with closing(listed(path)) as source:
         known = known_of(source)
         pictures = source.listing.pictures
+        alike = _alike(pictures)
+        steps = len(pictures) + len(alike)
         wanted = set(np.linspace(0, len(pictures) - 1, SHOWN).round().astype(int).tolist())
         bad: list[tuple[int, str]] = []
         sizes: Counter[tuple[int, int]] = Counter()
         shown: list[Pixels] = []
         count, total, squares = 0, np.zeros(fit.channels), np.zeros(fit.channels)
-        for index, read in enumerate(read_all(source, fit, watch)):
-            if read.pixels is None:
-                bad.append((index, read.reason))
-                continue
-            count += 1
-            sizes[read.size] += 1
-            values = read.pixels.reshape(-1, fit.channels) / 255
-            total += values.mean(axis=0)
-            squares += np.square(values).mean(axis=0)
-            if index in wanted:
-                shown.append(read.pixels)
+        with closing(read_all(source, fit, lambda done, _: watch(done, steps))) as reads:
+            for index, read in enumerate(reads):
+                if read.pixels is None:
+                    bad.append((index, read.reason))
+                    continue
+                count += 1
+                sizes[read.size] += 1
+                values = read.pixels.reshape(-1, fit.channels) / 255
+                total += values.mean(axis=0)
+                squares += np.square(values).mean(axis=0)
+                if index in wanted:
+                    shown.append(read.pixels)
         mean = total / max(1, count)
         broken = {index for index, _ in bad}
+        twins = _twins(source, alike, broken, lambda done: watch(len(pictures) + done, steps))
         columns = known.values.items()
         values_of = {key: [each for index, each in enumerate(column) if index not in broken] for key, column in columns}
         return Survey(
@@ -68,7 +72,7 @@ def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
             report=report(source.listing, bad, known.notes),
             others=source.listing.others,
             sizes=sizes,
-            twins=_twins(source, broken),
+            twins=twins,
             mean=mean.tolist(),
             spread=np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0)).tolist(),
             values=values_of,
@@ -76,16 +80,21 @@ def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
         )
 
 
-def _twins(source: Source, bad: set[int]) -> list[list[str]]:
-    """Pictures of the same bytes; only those of one length are compared."""
-    alike: dict[int, list[Entry]] = defaultdict(list)
-    for index, entry in enumerate(source.listing.pictures):
-        if index not in bad:
-            alike[entry.size].append(entry)
+def _alike(pictures: Sequence[Entry]) -> list[int]:
+    """Places of those that are as long as another: only these can be the same."""
+    lengths = Counter(entry.size for entry in pictures)
+    return [index for index, entry in enumerate(pictures) if lengths[entry.size] > 1]
+
+
+def _twins(source: Source, alike: Sequence[int], bad: set[int], watch: Callable[[int], None]) -> list[list[str]]:
+    """Pictures of the same bytes."""
     groups: dict[bytes, list[str]] = defaultdict(list)
-    for entry in (entry for entries in alike.values() if len(entries) > 1 for entry in entries):
-        with contextlib.suppress(OSError):  # it went away just now
-            groups[_digest(source, entry)].append(entry.name)
+    for done, index in enumerate(alike, 1):
+        entry = source.listing.pictures[index]
+        if index not in bad:
+            with contextlib.suppress(OSError):  # it went away just now
+                groups[_digest(source, entry)].append(entry.name)
+        watch(done)
     return sorted(names for names in groups.values() if len(names) > 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,7 +40,7 @@ class Opened:
 def opened(recipe: Recipe, registry: Registry, watcher: Watcher) -> Opened:
     """Prepares the data, tells what was found, and opens it."""
     with blamed(registry, recipe.data, "preparing the data"):
-        report = recipe.data.prepare(partial(watcher.progress, "reading pictures"))
+        report = recipe.data.prepare(partial(watcher.progress, "preparing pictures"))
     for line in (report.found, *report.notes) if report else ():
         watcher.say(line)
     with blamed(registry, recipe.data, "opening the data"):
@@ -64,9 +65,12 @@ def _fitted(recipe: Recipe, registry: Registry, images: Images) -> Recipe:
                 why=f"{registry.offer(type(recipe.data)).owned} has {', '.join(values) or 'pictures alone'}",
                 do="name the section after what the data has, or leave it out",
             )
+        known = [value for value in values[key] if value is not None]
+        if not known:
+            raise InputError(f"of no picture is known what its {key} is", where=f"conditions.{key}")
         try:
             with blamed(registry, condition, "learning from the data"):
-                fitted[key] = condition.fit([value for value in values[key] if value is not None])
+                fitted[key] = condition.fit(known)
         except InputError as error:
             raise InputError(error.what, where=f"conditions.{key}", why=error.why, do=error.do) from None
     spec = spec_of(recipe.data.shape, recipe.schedule.T, recipe.loss.outputs, fitted)
@@ -87,16 +91,15 @@ def fingerprint(images: Images, conditions: Iterable[str] = ()) -> str:
 
 
 def list_skipped(run: RunDir, report: Report | None) -> None:
-    """Which files were left out of the data."""
+    """Which files are left out of the data; there is no such list if none is."""
     if report and report.skipped:
         replace_file(run.skipped, b"".join(encode({"file": name, "why": why}) for name, why in report.skipped))
+    else:
+        run.skipped.unlink(missing_ok=True)
 
 
 def show_first(run: RunDir, feed: Feed) -> None:
     """The first pictures exactly as they will be trained on."""
-    shown: list[torch.Tensor] = []
-    step = 0
-    while len(shown) < SHOWN:
-        step += 1
-        shown += [picture for part in feed(step) for picture in to_bytes(part.x0)]
-    replace_file(run.sheet, pictures.grid(torch.stack(shown[:SHOWN]).cpu(), {"first": "pictures as trained on"}))
+    coming = (picture for step in itertools.count(1) for part in feed(step) for picture in part.x0)
+    shown = torch.stack([to_bytes(picture[None])[0].cpu() for picture in itertools.islice(coming, SHOWN)])
+    replace_file(run.sheet, pictures.grid(shown, {"first": "pictures as trained on"}))

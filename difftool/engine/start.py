@@ -91,6 +91,8 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
     checkpoint.recover(ahead.folder, ahead.step, state, shop.device)
     sweep(run, ahead.step)
     list_skipped(run, data.report)
+    if shop.fingerprint != ahead.data:
+        show_first(run, shop.feed)
     if ahead.changed:
         replace_file(run.recipe, toml(shop.table).encode())
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(1))
@@ -136,11 +138,12 @@ def facts_of(shop: Workshop, run: RunDir, parameters: int, terminal: float, disk
     recipe = shop.recipe
     channels, height, width = recipe.data.shape
     epochs = recipe.train.steps * recipe.train.batch / len(shop.images)
+    pictures = f"{len(shop.images):,} pictures, {width}x{height}, {channels} channel{'s' if channels > 1 else ''}"
     upcoming = [f"checkpoint every {recipe.checkpoint.every:,} steps"]
     if recipe.preview.every:
         upcoming.insert(0, f"preview every {recipe.preview.every:,}")
     return {
-        "data": f"{len(shop.images):,} pictures, {width}x{height}, {channels} channel{'s' if channels > 1 else ''}",
+        "data": pictures + (", half of them mirrored at random" if recipe.train.flip else ""),
         "network": f"{parameters:,} parameters",
         "noise": f"{recipe.schedule.T} levels, abar_T = {terminal:.2g}",
         "training": f"{recipe.train.steps:,} steps of {recipe.train.batch} ({epochs:,.1f} epochs), {shop.precision}",

@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from difftool.errors import InputError, RecipeError
-from difftool.plugin.component import Component, Strict, kind_of, leaves
+from difftool.plugin.component import Component, Dataset, Strict, kind_of, leaves
 from difftool.plugin.registry import Registry, UnknownComponent
 from difftool.plugin.spelling import nearest, one_slip
 from difftool.recipe.check import cross_check
 from difftool.recipe.explain import Homes, Path, Places, Problem, problems_of, show, unknown, unusable
 from difftool.recipe.model import DEFAULTS, DEVICES, FORMAT, KEYS, MANY, SCALARS, SECTIONS, Recipe
 from difftool.recipe.overlay import Table, mark, move, options, overlay
-from difftool.recipe.own import existing, own_data
+from difftool.recipe.own import existing, own_data, reader_of, size_of
 from difftool.recipe.source import Source, read
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -171,6 +171,7 @@ class Loaded:
     base: Table
     profiles: dict[str, Table]
     data: FilePath | None  # pictures to train on instead
+    reader: str  # the data set that reads them
     overrides: list[tuple[str, Table]]
 
     def recipe(self, profile: str) -> tuple[Recipe, list[str]]:
@@ -181,7 +182,16 @@ class Loaded:
         made, problems, places = _checked(self, profile if profile in self.profiles else None)
         if made is None:
             raise RecipeError([places.say(problem) for problem in problems])
+        if self.data and self.reader != "images":
+            _, height, width = made.data.shape
+            told.append(f"--data is read by {self.reader}, as pictures of {width}x{height}")
         return made, told
+
+    def dataset(self, profile: str) -> Dataset | None:
+        """The data, if it is the same whatever device `auto` will mean."""
+        named = ["none", *(each for each in DEVICES if each in self.profiles)] if profile == "auto" else [profile]
+        first, *others = [self.recipe(each)[0].data for each in named]
+        return first if all(other == first for other in others) else None
 
     @property
     def wished_device(self) -> str:
@@ -206,7 +216,8 @@ def prepare(
     wrong = [source.places.say(problem) for problem in _profiles(profiles)]
     named = profiles.items() if isinstance(profiles, dict) else ()
     tables = {name: over for name, over in named if isinstance(over, dict)}
-    loaded = Loaded(source, registry, base, tables, pictures, options(sets or []))
+    reader = reader_of(pictures, registry, _named(base.get("data"))) if pictures else ""
+    loaded = Loaded(source, registry, base, tables, pictures, reader, options(sets or []))
     bare = replace(loaded, data=None, overrides=[])
     plain = _checked(bare, None)[1]
     maybe = [None, *DEVICES] if profile == "auto" else [profile if profile in tables else None]
@@ -248,13 +259,14 @@ def _with_defaults(table: Table, over: Table) -> Table:
 
 def _pictures(loaded: Loaded, path: FilePath, before: Any) -> Table:
     """The data section for one's own pictures, of the size and channels of the data they replace."""
-    first = before.get("name", "images") if isinstance(before, dict) else str(before)
-    if replaced := Maker(loaded.registry, loaded.source.folder).component("dataset", before, ("data",)):
-        return own_data(path, replaced.shape, loaded.registry, first)
+    replaced = Maker(loaded.registry, loaded.source.folder).component("dataset", before, ("data",))
     kept = before if isinstance(before, dict) else {}
-    return own_data(path, None, loaded.registry, first) | {
-        key: kept[key] for key in ("channels", "size") if key in kept
-    }
+    size = size_of(replaced.shape) if replaced else {key: kept[key] for key in ("channels", "size") if key in kept}
+    return own_data(path, loaded.reader, size, loaded.registry)
+
+
+def _named(data: Any) -> str:
+    return str(data.get("name", "images") if isinstance(data, dict) else data)
 
 
 def _profiles(profiles: Any) -> Iterator[Problem]:

@@ -101,7 +101,6 @@ def test_numbers_where_there_are_no_names(ten):
 
 def test_numbers_and_names_together(hundred):
     (hundred[0] / "fine_label_names.txt").unlink()
-    assert Cifar.reads(hundred[0])
     assert Cifar(path=hundred[0]).open().values([0]) == {"label": [19], "coarse": ["coarse-11"]}
 
 
@@ -145,11 +144,11 @@ def test_a_file_that_is_not_made_of_whole_records_is_named(ten, change):
 
 def test_labels_that_cannot_be_are_named(ten):
     path = ten[0] / "data_batch_2.bin"
-    save(path, 4, 10, 200)
+    save(path, 4, 9, 10)
     with pytest.raises(InputError) as caught:
         Cifar(path=ten[0]).open()
     assert caught.value.where == str(path)
-    assert "record 2 has label 10; 9 is the last" in caught.value.why
+    assert "not a file of CIFAR-10" in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -191,27 +190,28 @@ def test_the_python_version_is_refused_and_never_unpickled(tmp_path, names):
     assert Cifar.reads(tmp_path)  # to say what it is; a folder of pictures it is not
     problem = refused(Cifar(path=tmp_path))
     assert "Python version" in problem.what
-    assert ("cifar-10-binary.tar.gz" if len(names) == 2 else "cifar-100-binary.tar.gz") in problem.do
+    assert "pickle" in problem.why
+    assert "cifar-10-binary.tar.gz" in problem.do
     assert not mark.exists()
     pickle.loads((tmp_path / names[0]).read_bytes()).close()
     assert mark.exists()  # so it would have been seen
 
 
 @pytest.mark.parametrize(
-    ("name", "what", "do"),
+    ("name", "what"),
     [
-        ("cifar-10-binary.tar.gz", "archive", "tar xf"),
-        ("cifar-10-python.tar.gz", "another version", "cifar-10-binary.tar.gz"),
-        ("cifar-100-python.tar.gz", "another version", "cifar-100-binary.tar.gz"),
-        ("data_batch_1.bin", "a file, not a folder", "folder"),
+        ("cifar-10-binary.tar.gz", "an archive, not a folder"),
+        ("cifar-10-python.tar.gz", "Python version"),
+        ("cifar-100-python.tar.gz", "Python version"),
+        ("data_batch_1.bin", "no files of CIFAR's binary version"),
     ],
 )
-def test_a_file_instead_of_the_folder(tmp_path, name, what, do):
+def test_a_file_instead_of_the_folder(tmp_path, name, what):
     (tmp_path / name).write_bytes(b"\x1f\x8b")
     assert Cifar.reads(tmp_path / name) == name.endswith(".tar.gz")
     problem = refused(Cifar(path=tmp_path / name))
     assert what in problem.what
-    assert do in problem.do
+    assert "unpack cifar-10-binary.tar.gz or cifar-100-binary.tar.gz" in problem.do
 
 
 def test_nothing_there(tmp_path, monkeypatch):
@@ -249,15 +249,10 @@ def test_it_reads_its_own_format_and_no_other(ten):
     other = folder / "other"
     other.mkdir()
     assert not Cifar.reads(other)
-    for data in (b"", b"\1", bytes(3074 * 2 - 1), b"\x14\0" + bytes(3072), b"\0\x64" + bytes(3072)):
-        (other / "train.bin").write_bytes(data)  # as others call theirs too
-        assert not Cifar.reads(other)
-    (other / "train.bin").write_bytes(bytes(3074))
-    assert Cifar.reads(other)
-    for name in ("train", "test", "meta"):
-        (other / name).write_bytes(b"text")
-    (other / "train.bin").unlink()
+    (other / "train.bin").write_bytes(bytes(3074))  # as others call theirs too
     assert not Cifar.reads(other)
+    (other / "fine_label_names.txt").touch()
+    assert Cifar.reads(other)
 
 
 @pytest.mark.parametrize("bad", [{"path": ""}, {"split": "val"}, {"size": 32}, {"channels": 3}])

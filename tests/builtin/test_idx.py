@@ -74,6 +74,25 @@ def test_the_splits_and_their_labels(mnist):
         assert (images.take(range(len(images)))[..., 0] == wanted).all()
         assert images.values(range(len(images)))["label"] == labels
         assert type(images.values([0])["label"][0]) is int
+    assert len(Idx(path=folder).open()) == 12  # a model is never trained on the pictures it is tested with unasked
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (["t10k"], 1),
+        (["here"], 1),
+        (["", "t10k"], 1),
+        (["t10k", "test"], 3),
+        (["", "t10k", "train"], 4),
+    ],
+)
+def test_without_files_called_train_there_is_what_there_is(tmp_path, names, count):
+    for place, name in enumerate(names):
+        save(tmp_path / f"{name}-images-idx3-ubyte".removeprefix("-"), pictures(2**place))
+    data = Idx(path=tmp_path)
+    data.check()
+    assert len(data.open()) == count
 
 
 def test_it_keeps_what_every_data_set_keeps(mnist):
@@ -133,7 +152,7 @@ def test_without_labels_there_are_no_values(tmp_path):
 
 def test_some_with_labels_and_some_without_are_refused(mnist):
     (mnist[0] / "t10k-labels-idx1-ubyte").unlink()
-    problem = refused(Idx(path=mnist[0]))
+    problem = refused(Idx(path=mnist[0], split="all"))
     assert problem.where == str(mnist[0] / "t10k-images-idx3-ubyte")
     assert len(Idx(path=mnist[0], split="test").open()) == 5
 
@@ -144,13 +163,13 @@ def test_packed_and_unpacked_side_by_side_count_once(mnist):
     save(folder / "train-labels-idx1-ubyte", np.arange(7, dtype=np.uint8))
     for name in ("t10k-images.idx3-ubyte", "train-labels.idx1-ubyte"):
         (folder / name).mkdir()  # as some archives unpack
-    assert len(Idx(path=folder).open()) == 7 + 5
+    assert len(Idx(path=folder, split="all").open()) == 7 + 5
 
 
 def test_gzip_is_known_by_its_bytes_not_its_name(tmp_path):
     save(tmp_path / "train-images-idx3-ubyte.gz", pictures(2), packed=False)
     save(tmp_path / "t10k-images-idx3-ubyte", pictures(3), packed=True)
-    assert len(Idx(path=tmp_path).open()) == 5
+    assert len(Idx(path=tmp_path, split="all").open()) == 5
 
 
 def test_several_data_sets_in_a_folder_are_not_mixed(tmp_path):
@@ -160,6 +179,40 @@ def test_several_data_sets_in_a_folder_are_not_mixed(tmp_path):
     assert "emnist-digits, emnist-letters" in problem.why
     assert len(Idx(path=tmp_path, split="test").open()) == 2
     assert len(Idx(path=tmp_path / "emnist-letters-train-images-idx3-ubyte").open()) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["fashion-images", "kmnist-images"], "fashion, kmnist"),
+        (["images", "kmnist-images"], "one without a name, kmnist"),
+        (["train-a-images", "train-b-images"], "a, b"),
+        (["train-images", "train-kmnist-images"], "one without a name, kmnist"),
+        (["A-images", "train-a-images", "a-test-images"], None),
+        (["images", "train-images", "t10k-images"], None),
+    ],
+)
+def test_data_sets_are_told_apart_by_what_else_their_names_say(tmp_path, names, why):
+    for name in names:
+        save(tmp_path / f"{name}-idx3-ubyte", pictures(2))
+    if why:
+        assert why in refused(Idx(path=tmp_path, split="all")).why
+    else:
+        assert len(Idx(path=tmp_path, split="all").open()) == 2 * len(names)
+
+
+@pytest.mark.parametrize("size", [(10, 7), (13, 10)])
+def test_transposed_pictures(tmp_path, size):
+    raw = save(tmp_path / "train-images-idx4-ubyte", pictures(3, 7, 10, 3))
+    with pytest.raises(InputError, match="not"):
+        Idx(path=tmp_path, size=(7, 10), channels=3, transpose=True).check()
+    got = Idx(path=tmp_path, size=size, channels=3, transpose=True).open().take(range(3))
+    top, left = (size[0] - 10) // 2, (size[1] - 7) // 2
+    assert got.shape == (3, *size, 3)
+    for row in range(10):
+        assert (got[:, top + row, left : left + 7] == raw[:, :, row]).all()
+    assert int(got.sum()) == int(raw.sum())  # and all else is black
+    assert "[10, 7]" in refused(Idx(path=tmp_path, size=(9, 7), channels=3, transpose=True)).do
 
 
 @pytest.mark.parametrize("size", [28, 29, 32, (28, 31), 100])

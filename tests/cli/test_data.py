@@ -155,8 +155,9 @@ def test_scan_of_an_archive_and_of_relative_paths(cli, here, pets):
 def test_scan_tells_what_training_would_refuse(cli, pets):
     for path in pets.rglob("*.png"):
         path.write_bytes(b"")
-    code, out, _ = cli("data", "scan", pets)
-    assert code == 0
+    code, out, err = cli("data", "scan", pets)
+    assert code == 2
+    assert "none of the pictures can be read" in err
     assert out.startswith("found 0 images in ")
     assert len(row(out, "left out")) == 7
     assert not row(out, "look at")
@@ -242,17 +243,31 @@ def test_draw_refuses(cli, here, pets):
         assert not (here / "out").exists()
 
 
+def test_a_sheet_never_lies_among_the_pictures(cli, pets, monkeypatch):
+    before = sorted(pets.rglob("*"))
+    monkeypatch.chdir(pets)
+    for _ in "ab":
+        assert cli("data", "scan", ".")[0] == 0
+    assert sorted(pets.rglob("*")) == before
+    assert len(list(pets.parent.glob("scan-my pets*.png"))) == 2
+    code, _, err = cli("data", "scan", ".", "-o", "here.png")
+    assert (code, "would lie among the pictures" in err) == (2, True)
+    for arguments in (("data", "scan", ""), ("train", "quickstart", "--data", "")):
+        code, _, err = cli(*arguments)
+        assert (code, "is empty" in err) == (2, True)
+
+
 # cache
 
 
 def test_cache(cli, pets):
     folder = cache.folder()
     code, out, err = cli("data", "cache")
-    assert (code, out.split()) == (0, ["MIB", "USED", "FROM"])
+    assert (code, out.split()) == (0, ["PICTURES", "MIB", "USED", "FROM"])
     assert err == f"0.0 MiB of at most 20 GiB (DIFFTOOL_CACHE_GIB) in {folder}\n"
     ImageFolder(path=pets, size=256).open()
     code, out, err = cli("data", "cache")
-    assert re.fullmatch(rf"0\.8 +\d+ s ago +{re.escape(str(pets))}", out.splitlines()[1])
+    assert re.fullmatch(rf"4 of 256x256 +0\.8 +\d+ s ago +{re.escape(str(pets))}", out.splitlines()[1])
     assert err.startswith("0.8 MiB of ")
     (held,) = json.loads(cli("data", "cache", "--json")[1])
     assert (held["from"], held["bytes"]) == (str(pets), 4 * 256 * 256 * 3)

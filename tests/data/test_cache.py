@@ -1,7 +1,9 @@
 """Pictures kept between runs: whole, never more than the limit, and never trusted when damaged."""
 
+import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,9 @@ import numpy as np
 import pytest
 
 import difftool.data
+from difftool.builtin.avatars import Avatars
 from difftool.data import cache
+from difftool.data.locked import begun
 from difftool.errors import DiskError, InputError
 
 SHAPE = (2, 3, 1)
@@ -36,8 +40,14 @@ def keep(key, count=4, value=0, facts=None):
     return cache.keep(key, f"/from/{key}", SHAPE, count, rows, lambda: facts)
 
 
-def files():
-    return sorted(path.name for path in cache.folder().iterdir())
+def files(folder=None):
+    """Their names, but for the tokens that tell one writer's from another's."""
+    return sorted(re.sub(r"\.[0-9a-f]{8}\.", ".", path.name) for path in (folder or cache.folder()).iterdir())
+
+
+def pictures_of(key):
+    (path,) = cache.folder().glob(f"{key}.*.u8")
+    return path
 
 
 def test_what_was_kept_is_recalled(home):
@@ -81,18 +91,23 @@ def test_keys_depend_on_everything():
         b"5",
         b"\xff",
         b'{"shape": [4, 2, 3]}',
-        b'{"shape": 3, "facts": 1}',
-        b'{"shape": ["x", 2, 3, 1], "facts": 1}',
-        b'{"shape": [4.0, 2, 3, 1], "facts": 1}',
-        b'{"shape": [5, 2, 3, 1], "facts": 1}',
-        b'{"shape": [-4, -2, 3, 1], "facts": 1}',
-        b'{"shape": [0], "facts": 1}',
+        b'{"shape": [4, 2, 3, 1], "token": "TOKEN"}',
+        b'{"shape": [4, 2, 3, 1], "facts": 1}',
+        b'{"shape": [4, 2, 3, 1], "facts": 1, "token": "00000000"}',
+        b'{"shape": [4, 2, 3, 1], "facts": 1, "token": 5}',
+        b'{"shape": [4, 2, 3, 1], "facts": 1, "token": "/x/TOKEN"}',
+        b'{"shape": 3, "facts": 1, "token": "TOKEN"}',
+        b'{"shape": ["x", 2, 3, 1], "facts": 1, "token": "TOKEN"}',
+        b'{"shape": [4.0, 2, 3, 1], "facts": 1, "token": "TOKEN"}',
+        b'{"shape": [5, 2, 3, 1], "facts": 1, "token": "TOKEN"}',
+        b'{"shape": [-4, -2, 3, 1], "facts": 1, "token": "TOKEN"}',
+        b'{"shape": [0], "facts": 1, "token": "TOKEN"}',
     ],
 )
 def test_a_damaged_note_is_no_entry(damage):
     keep("k")
     table = cache.folder() / "k.json"
-    table.write_bytes(damage)
+    table.write_bytes(damage.replace(b"TOKEN", pictures_of("k").name.split(".")[1].encode()))
     assert cache.recall("k") is None
     assert [(each.key, each.size) for each in cache.holdings()] == [("k", 4 * EACH)]  # it takes space all the same
     assert (keep("k", value=7).pixels == pixels(4, 7)).all()
@@ -105,7 +120,7 @@ def test_a_damaged_note_is_no_entry(damage):
 @pytest.mark.parametrize("length", [0, 4 * EACH - 1, 4 * EACH + 1])
 def test_pictures_cut_short_are_no_entry(length):
     keep("k")
-    os.truncate(cache.folder() / "k.u8", length)
+    os.truncate(pictures_of("k"), length)
     assert cache.recall("k") is None
     assert (keep("k").pixels == pixels(4)).all()
 
@@ -114,7 +129,7 @@ def test_one_half_of_an_entry_is_none():
     keep("a")
     keep("b")
     (cache.folder() / "a.json").unlink()
-    (cache.folder() / "b.u8").unlink()
+    pictures_of("b").unlink()
     assert cache.recall("a") is cache.recall("b") is None
     assert cache.holdings() == []
 
@@ -135,6 +150,42 @@ def test_a_failure_leaves_nothing():
     assert cache.recall("k") is None
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), InputError("no")])
+def test_what_fails_in_the_drawing_is_not_the_caches_fault(error):
+    def rows():
+        yield pixels(1)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        cache.keep("k", "", SHAPE, 4, rows(), lambda: None)
+    assert caught.value is error
+    assert files() == []
+
+
+@pytest.mark.parametrize(
+    "block", [pixels(2).astype(np.float32), pixels(2).transpose(0, 2, 1, 3), pixels(2)[..., 0], pixels(2).repeat(3, 3)]
+)
+def test_blocks_of_another_shape_or_type_are_refused(block):
+    with pytest.raises(ValueError, match=r"mine: a picture to keep is .*, expected uint8 \[2, 3, 1\]"):
+        cache.keep("k", "mine", SHAPE, 4, iter([pixels(2), block]), lambda: None)
+    assert files() == []
+
+
+def test_a_drawer_s_keys_are_its_own():
+    """What it depends on may be called like what the cache itself depends on."""
+    drawn = []
+
+    def draw(index):
+        drawn.append(index)
+        return pixels(1)[0]
+
+    for about, depends in [("a", {}), ("a", {"shape": 1}), ("a", {"drawn": "b"}), ("b", {}), ("a", {"format": 9})]:
+        for _ in range(2):
+            cache.drawn(about, depends, (1, *SHAPE), draw, lambda done, total: None)
+    assert len(drawn) == 5
+    assert cache.key_of({"format": 9}) != cache.key_of({})
+
+
 def test_a_full_disk_is_told(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -144,6 +195,23 @@ def test_a_full_disk_is_told(monkeypatch):
         keep("k")
     assert caught.value.why == "No space left on device"
     assert caught.value.where == str(cache.folder())
+    assert files() == []
+
+
+def test_a_note_that_cannot_be_put_in_place_goes_away(monkeypatch):
+    replace = Path.replace
+
+    def full(path, target):
+        if target.suffix == ".json":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DiskError, match="cannot be kept"):
+        keep("k")
+    assert files() == ["k.u8"]
+    monkeypatch.undo()
+    cache.clear()
     assert files() == []
 
 
@@ -177,14 +245,106 @@ def test_a_killed_writer_leaves_no_entry():
         process.stdout.readline()
         process.send_signal(signal.SIGKILL)
     assert cache.recall("k") is None
-    (part,) = files()
-    assert part.endswith(".part")
+    assert files() == ["k.part"]
     keep("other")
-    assert part in files()  # it might be somebody's work
-    os.utime(cache.folder() / part, (0, time.time() - 2 * 86_400))
-    keep("third")
-    assert part not in files()
+    assert files() == ["other.json", "other.u8"]
     assert cache.recall("other")
+
+
+def test_what_is_being_written_stays_and_counts(monkeypatch):
+    monkeypatch.setenv(cache.LIMIT, gib(12))
+    keep("old", 4)
+
+    def rows():
+        yield pixels(4)
+        assert cache.clear() == 4 * EACH
+        assert files() == ["k.part"]
+        yield pixels(1)
+
+    assert len(cache.keep("k", "", SHAPE, 5, rows(), lambda: None).pixels) == 5
+    assert files() == ["k.json", "k.u8"]
+
+
+def test_parts_count_as_taken(monkeypatch):
+    """Another process writes 8 of at most 12: an old entry of 4 has to go for 4 more."""
+    monkeypatch.setenv(cache.LIMIT, gib(12))
+    keep("old", 4)
+    with begun(cache.folder() / "x.00000000.part") as out:
+        out.write(pixels(8).tobytes())
+        out.flush()
+        keep("new", 4)
+        assert files() == ["new.json", "new.u8", "x.part"]
+    assert files() == ["new.json", "new.u8"]
+
+
+def test_orphans_go_but_not_those_that_are_about_to_be_named():
+    keep("k")
+    keep("other")
+    (cache.folder() / "k.json").unlink()
+    with pictures_of("k").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cache.clear()
+        assert files() == ["k.u8"]
+    assert cache.clear() == 4 * EACH
+    assert files() == []
+
+
+def test_without_locks_only_what_is_old_goes(monkeypatch):
+    def none(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    part = cache.folder() / "x.00000000.part"
+    part.touch()
+    keep("k")
+    assert files() == ["k.json", "k.u8", "x.part"]
+    os.utime(part, (0, time.time() - 2 * 86_400))
+    keep("other")
+    assert files() == ["k.json", "k.u8", "other.json", "other.u8"]
+    cache.clear()
+    assert files() == []
+
+
+def test_another_pillow_draws_faces_anew(monkeypatch):
+    Avatars(size=16, count=1).open()
+    monkeypatch.setattr("PIL.__version__", "0.1")
+    Avatars(size=16, count=1).open()
+    assert len(cache.holdings()) == 2
+
+
+def test_an_entry_that_came_meanwhile_is_kept_and_ours_thrown_away():
+    """Otherwise one's pictures might be read with what the other says of them."""
+
+    def rows():
+        yield pixels(2)
+        keep("k", 3, facts="theirs")
+        yield pixels(2)
+
+    kept = cache.keep("k", "", SHAPE, 4, rows(), lambda: "mine")
+    assert (kept.facts, len(kept.pixels)) == ("theirs", 3)
+    assert files() == ["k.json", "k.u8"]
+
+
+def test_facts_never_meet_other_pictures(monkeypatch):
+    """Even if both find nothing just before they put theirs in place."""
+    recall = cache.recall
+
+    def rows():
+        yield pixels(4)
+        keep("k", 4, value=7, facts="theirs")
+        monkeypatch.setattr(cache, "recall", blind)
+
+    def blind(key):
+        monkeypatch.setattr(cache, "recall", recall)
+
+    theirs = keep("k", 4, value=7, facts="theirs")
+    cache.drop("k")
+    mine = cache.keep("k", "", SHAPE, 4, rows(), lambda: "mine")
+    assert (mine.facts, (mine.pixels == pixels(4)).all()) == ("mine", True)
+    assert (theirs.pixels == pixels(4, 7)).all()
+    keep("other")  # sweeps
+    assert files() == ["k.json", "k.u8", "other.json", "other.u8"]
+    assert (cache.recall("k").pixels == pixels(4)).all()
 
 
 def test_two_at_once_keep_the_same():
@@ -276,7 +436,7 @@ def test_a_home_that_cannot_be_written(home, tmp_path, monkeypatch):
     assert spare.stat().st_mode & 0o777 == 0o700
     keep("k")
     assert cache.recall("k")
-    assert sorted(path.name for path in spare.iterdir()) == ["k.json", "k.u8"]
+    assert files(spare) == ["k.json", "k.u8"]
 
 
 def test_a_spare_folder_of_somebody_else_is_not_used(home, tmp_path, monkeypatch):
@@ -298,5 +458,5 @@ def test_no_pickle():
         text = path.read_text()
         assert not any(word in text for word in ("pickle", "np.load(", "np.save", "marshal", "shelve")), path
     keep("k", facts={"bad": []})
-    assert (cache.folder() / "k.u8").read_bytes() == pixels(4).tobytes()
+    assert pictures_of("k").read_bytes() == pixels(4).tobytes()
     assert json.loads((cache.folder() / "k.json").read_bytes())["facts"] == {"bad": []}

@@ -5,17 +5,21 @@ import os
 import tarfile
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from difftool.data import cache, decode
+from difftool.data import files as files_module
 from difftool.data.array import ArrayImages
 from difftool.data.files import PictureFiles
-from difftool.data.scan import Fit
-from difftool.errors import InputError
+from difftool.data.scan import Fit, read_all
+from difftool.data.source import source_at
+from difftool.errors import DiskError, InputError
 from difftool.run.records import encode
 from tests.data import corpus
 
@@ -309,7 +313,12 @@ def test_a_file_that_goes_away_while_it_is_read(root, monkeypatch):
 def test_decoders_that_fail_in_their_own_ways(root, monkeypatch):
     many(root)
     right = decode.decode
-    ways = {"000.png": MemoryError(), "001.png": KeyError("tag"), "002.png": RuntimeError()}
+    ways = {
+        "001.png": KeyError("tag"),
+        "002.png": RuntimeError(),
+        "003.png": OSError("odd"),
+        "004.png": OSError(22, "x"),
+    }
 
     def fail(source, *arguments):
         if error := ways.get(Path(source).name):
@@ -318,11 +327,105 @@ def test_decoders_that_fail_in_their_own_ways(root, monkeypatch):
 
     monkeypatch.setattr(decode, "decode", fail)
     told = dict(PictureFiles(root, PLAIN).prepare(quiet).skipped)
-    assert told == {
-        "a/000.png": "too large for this machine's memory",
-        "a/001.png": "'tag'",
-        "a/002.png": "RuntimeError",
-    }
+    assert told == {"a/001.png": "'tag'", "a/002.png": "RuntimeError", "a/003.png": "odd", "b/004.png": "[Errno 22] x"}
+
+
+PASSING = [MemoryError(), OSError(24, "Too many open files"), OSError(5, "Input/output error"), OSError(116, "Stale")]
+
+
+def failing(monkeypatch, name, error, times, place="_decode"):
+    """Has the reading of one file fail so often."""
+    left = [times]
+    right = getattr(decode, place)
+
+    def fail(file, *arguments):
+        if Path(getattr(file, "name", "")).name == name and left[0] > 0:
+            left[0] -= 1
+            raise error
+        return right(file, *arguments)
+
+    monkeypatch.setattr(decode, place, fail)
+    return left
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_passing_trouble_is_no_broken_file(root, monkeypatch, error):
+    colours = many(root)
+    left = failing(monkeypatch, "005.png", error, 1)
+    assert PictureFiles(root, PLAIN).prepare(quiet).skipped == ()
+    assert left == [0]
+    assert reds(PictureFiles(root, PLAIN).open()) == colours
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_trouble_that_stays_is_told_and_not_kept(root, monkeypatch, error):
+    colours = many(root)
+    failing(monkeypatch, "005.png", error, 2)
+    with pytest.raises(DiskError, match="could not be read this time") as caught:
+        PictureFiles(root, PLAIN).prepare(quiet)
+    assert caught.value.where == str(root / "b" / "005.png")
+    assert "try again" in caught.value.do
+    assert list(cache.folder().iterdir()) == []
+    assert reds(PictureFiles(root, PLAIN).open()) == colours
+
+
+def test_no_thread_goes_on_once_it_is_stopped(root, monkeypatch):
+    """A block of them may take minutes."""
+    many(root, 60)
+    seen = []
+    right = decode.decode
+
+    def slow(source, *arguments):
+        seen.append(source)
+        time.sleep(0.02)
+        return right(source, *arguments)
+
+    monkeypatch.setattr(decode, "decode", slow)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+    with closing(source_at(root)) as source:
+        reads = read_all(source, PLAIN, quiet)
+        assert next(reads).pixels is not None
+        before = len(seen)
+        reads.close()
+        assert before <= len(seen) <= before + 1
+
+
+def test_the_source_is_closed_after_the_threads_end(root, tmp_path, monkeypatch):
+    many(root)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in root.rglob("*.png"):
+            archive.write(path, path.relative_to(root))
+    order = []
+    opened = files_module.listed
+
+    def noted(path):
+        found = opened(path)
+        close = found.close
+        found.close = lambda: (order.append("source"), close())
+        return found
+
+    reading = files_module.read_all
+
+    def told(*arguments):
+        try:
+            yield from reading(*arguments)
+        finally:
+            order.append("threads")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_module, "listed", noted)
+    monkeypatch.setattr(files_module, "read_all", told)
+    monkeypatch.setattr(cache, "_check", interrupt)  # in the consumer, while the threads read
+    held = None
+    try:
+        PictureFiles(tmp_path / "a.zip", PLAIN).prepare(quiet)
+    except KeyboardInterrupt as error:
+        held = error  # with its frames, as long as anybody looks at it
+    assert held is not None
+    assert order == ["threads", "source"]
 
 
 # The cache
@@ -375,7 +478,6 @@ def test_other_contents_of_one_size_under_an_old_time_are_seen(root):
         Fit(4, 4, crop="random"),
         Fit(4, 4, crop="pad"),
         Fit(4, 4, background=(1, 2, 3)),
-        Fit(4, 4, seed=1),
     ],
 )
 def test_other_settings_make_it_anew(root, decoded, other):
@@ -385,6 +487,44 @@ def test_other_settings_make_it_anew(root, decoded, other):
     PictureFiles(root, other).prepare(quiet)
     assert len(decoded) == 12
     assert len(cache.holdings()) == 2
+
+
+def test_a_seed_that_chooses_nothing_changes_nothing(root, decoded):
+    many(root)
+    PictureFiles(root, PLAIN).prepare(quiet)
+    PictureFiles(root, Fit(4, 4, seed=1)).prepare(quiet)
+    assert len(decoded) == 12
+
+
+def test_another_pillow_makes_it_anew(root, decoded, monkeypatch):
+    many(root)
+    PictureFiles(root, PLAIN).prepare(quiet)
+    monkeypatch.setattr("PIL.__version__", "0.1")
+    PictureFiles(root, PLAIN).prepare(quiet)
+    assert len(decoded) == 24
+
+
+def test_tars_whose_members_lie_elsewhere_are_others(root, tmp_path, monkeypatch):
+    """Even if everything else is the same."""
+    monkeypatch.setattr(os, "stat", same_times(os.stat))
+    for order in ([50, 60], [60, 50]):
+        with tarfile.open(tmp_path / "a.tar", "w") as archive:
+            for colour in order:
+                save(root / "x.bmp", colour)
+                archive.add(root / "x.bmp", f"{colour}.bmp")
+        files = PictureFiles(tmp_path / "a.tar", PLAIN)
+        assert reds(files.open()) == [50, 60]
+    assert len(cache.holdings()) == 2
+
+
+def same_times(stat):
+    def old(path, **options):
+        found = stat(path, **options)
+        if not str(path).endswith("a.tar"):
+            return found
+        return SimpleNamespace(st_mode=found.st_mode, st_size=found.st_size, st_mtime_ns=1, st_ctime_ns=1)
+
+    return old
 
 
 def test_a_file_that_is_no_picture_changes_nothing(root, decoded):
@@ -401,8 +541,11 @@ def test_a_file_that_is_no_picture_changes_nothing(root, decoded):
 def test_a_damaged_entry_is_made_anew(root, decoded):
     colours = many(root)
     PictureFiles(root, PLAIN).prepare(quiet)
-    for damage in (lambda path: path.write_bytes(b"{}"), lambda path: os.truncate(path.with_suffix(".u8"), 9)):
-        damage(next(cache.folder().glob("*.json")))
+    for damaged, damage in (
+        ("*.json", lambda path: path.write_bytes(b"{}")),
+        ("*.u8", lambda path: os.truncate(path, 9)),
+    ):
+        damage(next(cache.folder().glob(damaged)))
         decoded.clear()
         assert reds(PictureFiles(root, PLAIN).open()) == colours
         assert len(decoded) == 12

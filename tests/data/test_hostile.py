@@ -91,6 +91,24 @@ def test_too_large_is_said_before_pixels_are_read(broken, monkeypatch):
                 decode(path, 3)
 
 
+def test_a_large_jpeg_is_measured_as_it_is_decoded(tmp_path, monkeypatch):
+    """Eight times smaller it takes a 64th of the memory; a progressive one keeps all until it ends."""
+    monkeypatch.setattr(module, "MAX_PIXELS", 320 * 200 - 1)
+    image = corpus.plain(size=(320, 200))
+    for name, kind, options in (("a.jpg", "JPEG", {}), ("b.jpg", "JPEG", {"progressive": True}), ("c.png", "PNG", {})):
+        (tmp_path / name).write_bytes(corpus.saved(image, kind, **options))
+    decoded = decode(tmp_path / "a.jpg", 3, at_least=(20, 20))
+    assert (decoded.image.size, decoded.size) == ((80, 50), (320, 200))
+    for name, least in (("a.jpg", None), ("a.jpg", (150, 150)), ("b.jpg", (20, 20)), ("c.png", (20, 20))):
+        with pytest.raises(Unreadable, match="too large: 320x200 pixels"):
+            decode(tmp_path / name, 3, at_least=least)
+    with pytest.raises(InputError, match="too large"):
+        read_picture(tmp_path / "a.jpg", 3)
+    monkeypatch.setattr(module, "MAX_DRAFTED", 320 * 200 - 1)
+    with pytest.raises(Unreadable, match="too large: 320x200 pixels"):
+        decode(tmp_path / "a.jpg", 3, at_least=(20, 20))
+
+
 def test_far_more_bytes_than_pixels_are_refused(tmp_path):
     path = tmp_path / "padded.png"
     path.write_bytes(corpus.png(corpus.RED_BYTES, 8, 2))
@@ -251,3 +269,16 @@ def test_an_open_file_is_read_from_its_start_and_left_open():
     assert not file.closed
     with pytest.raises(Unreadable, match=r"^empty file$"):
         decode(BytesIO(), 3)
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_png_with_a_flipped_bit_is_left_out_also_when_it_is_made_small(tmp_path, place):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.png"
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[int(len(raw) * place)] ^= 1
+    path.write_bytes(raw)
+    for least in (None, (16, 16)):
+        with pytest.raises(Unreadable):
+            decode(path, 3, at_least=least)

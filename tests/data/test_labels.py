@@ -1,6 +1,7 @@
 """What is known of pictures: from folders, or from labels.csv. Nothing is decoded here."""
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -49,6 +50,29 @@ def test_the_first_folder_is_the_label(tmp_path):
 def test_files_beside_the_folders_have_no_label(tmp_path):
     put(tmp_path, "a.png", "cats/1.png", "dogs/1.png", "z.png")
     assert labels(tmp_path) == [None, "cats", "dogs", None]
+
+
+def test_names_that_are_no_text_are_written_out(tmp_path):
+    put(tmp_path, os.fsdecode(b"bl\xe5/1.png"), "rød/1.png", "røde \n/1.png")
+    found = labels(tmp_path)
+    assert sorted(found) == [r"bl\xe5", "rød", "røde \n"]
+    assert "".join(found).encode()
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["train/1.png", "val/1.png"], "train and val"),
+        (["all/Test/1.png", "all/train/cats/1.png", "all/validation/1.png"], "Test, train and validation"),
+        (["train/1.png", "val/1.png", "cats/1.png"], None),
+        (["train/cats/1.png", "train/test/1.png"], None),
+        (["train/1.png", "train/2.png"], None),
+    ],
+)
+def test_the_parts_of_a_divided_set_are_hardly_labels(tmp_path, names, told):
+    notes = known(put(tmp_path, *names)).notes
+    wanted = f"the labels are {told}: point data.path at one of them, or are they what you mean?"
+    assert notes == ((wanted,) if told else ())
 
 
 @pytest.mark.parametrize("names", [["a.png", "b.png"], ["cats/a.png", "cats/b.png"], ["a.png", "cats/b.png"]])

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -135,6 +136,33 @@ def test_names_that_lead_out(tmp_path):
         assert [entry.name for entry in source.listing.pictures] == ["C.png", "a..b/c.png"]
         assert dict(source.listing.refused) == dict.fromkeys(bad, "its name leads out of the archive")
         source.close()
+
+
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+def test_a_leading_dot_is_no_part_of_a_name(tmp_path, pack):
+    source = source_at(pack(tmp_path / "set", {"./cats/a.png": b"1", "./b.png": b"2", "./labels.csv": b"3"}))
+    assert contents(source) == {"cats/a.png": b"1", "b.png": b"2"}
+    assert not source.listing.others
+
+
+def test_only_what_was_meant_as_a_picture_is_broken(tmp_path):
+    path = zip_of(tmp_path / "a.zip", {"a.png": b"1", "notes.txt": b"2" * 50, ".b.png": b"3"}, zipfile.ZIP_STORED)
+    for name in ("notes.txt", ".b.png"):
+        patched(path, name, 10, "<H", zipfile.ZIP_BZIP2)
+    source = source_at(path)
+    assert source.listing.refused == []
+    assert source.listing.others == [(".b.png", "hidden"), ("notes.txt", "packed in another way than deflate")]
+    source.close()
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("README", "x.png", "._x.png"):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, "docs"
+            archive.addfile(member)
+        archive.addfile(tarfile.TarInfo("a.png"))
+    source = source_at(tmp_path / "a.tar")
+    assert source.listing.refused == [("x.png", "not a regular file")]
+    assert source.listing.others == [("._x.png", "hidden"), ("README", "not a regular file")]
+    source.close()
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
@@ -324,9 +352,9 @@ def test_a_tar_that_runs_backwards(tmp_path, size):
 
 
 def test_a_tar_with_times_that_are_no_numbers(tmp_path):
-    for time in ("inf", "nan", "-1e300"):
+    for when in ("inf", "nan", "-1e300"):
         member = tarfile.TarInfo("a.png")
-        member.pax_headers = {"mtime": time}
+        member.pax_headers = {"mtime": when}
         (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
         assert names(tmp_path / "a.tar") == ["a.png"]
 
@@ -337,6 +365,16 @@ def test_a_tar_made_anew_has_other_stamps(tmp_path):
     before = source_at(path).listing.pictures[0].stamp
     tar_of(path, {"a.png": b"2"})
     os.utime(path, ns=(0, before + 10**9))
+    assert source_at(path).listing.pictures[0].stamp != before
+
+
+def test_a_tar_made_anew_under_its_old_time_has_other_stamps(tmp_path):
+    path = tar_of(tmp_path / "a.tar", {"a.png": b"1"})
+    os.utime(path, ns=(1, 1))
+    before = source_at(path).listing.pictures[0].stamp
+    time.sleep(0.02)  # the kernel's clock goes in steps
+    tar_of(path, {"a.png": b"2"})
+    os.utime(path, ns=(1, 1))
     assert source_at(path).listing.pictures[0].stamp != before
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from difftool.data import survey as module
 from difftool.data.scan import Fit
 from difftool.data.sheet import GAP, png, sheet
 from difftool.data.survey import SHOWN, survey
@@ -82,12 +83,32 @@ def test_twins_in_an_archive(tmp_path):
     assert survey(tmp_path / "a.zip", Fit(4, 4), quiet).twins == survey(folder, Fit(4, 4), quiet).twins
 
 
+def test_the_bar_ends_when_twins_are_known(tmp_path, monkeypatch):
+    put_all(tmp_path)
+    seen = []
+    digest = module._digest
+
+    def noted(*arguments):
+        seen.append("hashed")
+        return digest(*arguments)
+
+    monkeypatch.setattr(module, "_digest", noted)
+    survey(tmp_path, Fit(4, 4), lambda done, total: seen.append((done, total)))
+    alike = 3 + 2 + 2  # of the same length: bitmaps, the copied PNG, the broken pair
+    assert seen.count("hashed") == 5
+    assert seen[0] == (0, 7 + alike)
+    assert seen[-1] == (7 + alike, 7 + alike)
+    told = [each for each in seen if each != "hashed"]
+    assert told == sorted(told)
+    assert [done for done, _ in told].count(7 + alike) == 1
+
+
 def test_a_file_that_goes_away_is_nobodys_twin(tmp_path):
     noise(tmp_path / "a.bmp")
     noise(tmp_path / "b.bmp")
 
     def lose(done, total):
-        if done == total:
+        if done == 2:
             (tmp_path / "b.bmp").unlink(missing_ok=True)
 
     assert survey(tmp_path, Fit(4, 4), lose).twins == []

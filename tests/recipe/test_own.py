@@ -9,7 +9,7 @@ from difftool.errors import InputError
 from difftool.plugin.component import Dataset
 from difftool.plugin.registry import Offer, Registry
 from difftool.recipe.load import load
-from difftool.recipe.own import existing, own_data
+from difftool.recipe.own import existing, own_data, reader_of, size_of
 
 
 class Reader(Dataset):
@@ -48,6 +48,14 @@ class Other(Full):
     ending: ClassVar[str] = ".other"
 
 
+class Greedy(Full):
+    """Takes the same."""
+
+
+class Eager(Full):
+    """And so does this."""
+
+
 class Faulty(Full):
     """Stumbles over every path."""
 
@@ -76,45 +84,62 @@ def having(**parts):
     return Registry([Offer("dataset", name, part, "difftool") for name, part in {"images": Images, **parts}.items()])
 
 
-SHAPE = (3, 8, 8)
-
-
 def test_pictures_are_what_no_other_claims():
     known = having(mine=Full, other=Other)
     for name in ("folder", "a.zip", "x.mine.png"):
-        assert own_data(Path("/x") / name, SHAPE, known)["name"] == "images"
-    assert own_data(Path("/x/a.mine"), SHAPE, known)["name"] == "mine"
-    assert own_data(Path("/x/a.other"), SHAPE, known)["name"] == "other"
+        assert reader_of(Path("/x") / name, known) == "images"
+    assert reader_of(Path("/x/a.mine"), known) == "mine"
+    assert reader_of(Path("/x/a.other"), known) == "other"
 
 
 def test_the_recipes_own_is_asked_first():
     known = having(aaa=Full, mine=Full)
     path = Path("/x/a.mine")
-    assert own_data(path, SHAPE, known)["name"] == "aaa"
-    assert own_data(path, SHAPE, known, "mine")["name"] == "mine"
-    assert own_data(path, SHAPE, known, "nobody")["name"] == "aaa"
-    assert own_data(Path("/x/folder"), SHAPE, known, "mine")["name"] == "images"
+    assert reader_of(path, known) == "aaa"
+    assert reader_of(path, known, "mine") == "mine"
+    assert reader_of(path, known, "nobody") == "aaa"
+    assert reader_of(Path("/x/folder"), known, "mine") == "images"
+
+
+def test_ours_goes_before_theirs_and_two_of_theirs_must_be_told_apart():
+    path = Path("/x/a.mine")
+    ours = [Offer("dataset", "images", Images, "difftool"), Offer("dataset", "zzz", Full, "difftool")]
+    theirs = [Offer("dataset", "aaa", Greedy, "pkg-a"), Offer("dataset", "bbb", Eager, "pkg-b")]
+    assert reader_of(path, Registry([*ours, *theirs])) == "zzz"
+    assert reader_of(path, Registry([ours[0], theirs[1]])) == "bbb"
+    with pytest.raises(InputError, match="aaa and bbb both read this") as caught:
+        reader_of(path, Registry([ours[0], *theirs]))
+    assert "--set data=aaa --set data.path=/x/a.mine" in caught.value.do
+    assert reader_of(path, Registry([ours[0], *theirs]), "bbb") == "bbb"
 
 
 def test_one_that_fails_or_has_no_path_is_passed_over():
     known = having(a=Faulty, b=Pathless, mine=Full)
-    assert own_data(Path("/x/a.mine"), SHAPE, known)["name"] == "mine"
-    assert own_data(Path("/x/a.png"), SHAPE, known, "a")["name"] == "images"
+    assert reader_of(Path("/x/a.mine"), known) == "mine"
+    assert reader_of(Path("/x/a.png"), known, "a") == "images"
+
+
+def test_a_path_that_no_recipe_can_hold(tmp_path):
+    with pytest.raises(InputError, match="cannot be written into a recipe"):
+        reader_of(tmp_path / "caf\udce9", having())
 
 
 @pytest.mark.parametrize(
-    ("part", "shape", "table"),
+    ("part", "size", "table"),
     [
-        (Full, (1, 16, 16), {"channels": 1, "size": 16}),
-        (Full, (3, 16, 24), {"channels": 3, "size": [16, 24]}),
-        (Sized, (1, 16, 16), {"size": 16}),
-        (Reader, (1, 16, 16), {}),
-        (Full, None, {}),
+        (Full, size_of((1, 16, 16)), {"channels": 1, "size": 16}),
+        (Full, size_of((3, 16, 24)), {"channels": 3, "size": [16, 24]}),
+        (Sized, size_of((1, 16, 16)), {"size": 16}),
+        (Reader, size_of((1, 16, 16)), {}),
+        (Full, {}, {}),
     ],
 )
-def test_size_and_channels_are_handed_over_where_there_are_such_keys(part, shape, table):
-    found = own_data(Path("/x/a.mine"), shape, having(mine=part))
-    assert found == {"name": "mine", "path": "/x/a.mine", **table}
+def test_size_and_channels_are_handed_over_where_there_are_such_keys(part, size, table):
+    assert own_data(Path("/x/a.mine"), "mine", size, having(mine=part)) == {
+        "name": "mine",
+        "path": "/x/a.mine",
+        **table,
+    }
 
 
 def test_a_path_that_is_there(tmp_path, monkeypatch):
