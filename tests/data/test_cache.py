@@ -95,6 +95,7 @@ def test_keys_depend_on_everything():
         b'{"shape": [4, 2, 3, 1], "facts": 1}',
         b'{"shape": [4, 2, 3, 1], "facts": 1, "token": "00000000"}',
         b'{"shape": [4, 2, 3, 1], "facts": 1, "token": 5}',
+        b'{"shape": [4, 2, 3, 1], "facts": 1, "token": "\\u0000"}',
         b'{"shape": [4, 2, 3, 1], "facts": 1, "token": "/x/TOKEN"}',
         b'{"shape": 3, "facts": 1, "token": "TOKEN"}',
         b'{"shape": ["x", 2, 3, 1], "facts": 1, "token": "TOKEN"}',
@@ -183,7 +184,7 @@ def test_a_drawer_s_keys_are_its_own():
         for _ in range(2):
             cache.drawn(about, depends, (1, *SHAPE), draw, lambda done, total: None)
     assert len(drawn) == 5
-    assert cache.key_of({"format": 9}) != cache.key_of({})
+    assert cache.key_of({"format": cache.FORMAT}) != cache.key_of({})
 
 
 def test_a_full_disk_is_told(monkeypatch):
@@ -287,6 +288,21 @@ def test_orphans_go_but_not_those_that_are_about_to_be_named():
         assert files() == ["k.u8"]
     assert cache.clear() == 4 * EACH
     assert files() == []
+
+
+def test_a_part_that_is_swept_before_it_is_locked_is_begun_again(monkeypatch):
+    flock, part = fcntl.flock, cache.folder() / "k.00000000.part"
+
+    def late(file, how):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        part.unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with begun(part) as out:
+        out.write(b"x")
+        out.flush()
+        assert part.read_bytes() == b"x"
 
 
 def test_without_locks_only_what_is_old_goes(monkeypatch):
