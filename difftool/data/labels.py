@@ -74,14 +74,16 @@ def _from_table(source: Source, table: Entry) -> Known:
     if table.size > LONGEST:
         raise InputError(f"the table of labels is larger than {LONGEST >> 20} MiB", where=where)
     text = _text(source, table, where)
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    between = max(",;\t", key=first.count)  # a spreadsheet writes ; where the comma is in the numbers
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     try:
         head = [cell.strip() for cell in next(rows, [])]
         if len(head) < 2 or head[0] != "file" or not all(re.fullmatch(r"[A-Za-z][\w-]*", key) for key in head):
             raise InputError(
                 f"the first line is {','.join(head)[:80]!r}",
                 where=where,
-                do="let it name the columns, `file` first: file,label",
+                do="let it name the columns, `file` first, in letters, digits, _ and -: file,label",
             )
         if len(set(head)) < len(head):
             raise InputError("the first line names a column twice", where=where)
@@ -102,8 +104,10 @@ def _from_table(source: Source, table: Entry) -> Known:
     columns = zip(*(found.get(entry.name, nothing) for entry in source.listing.pictures), strict=True)
     names = {entry.name for entry in source.listing.pictures}
     notes = []
-    if missing := sum(name not in names for name in found):
-        notes.append(f"{missing:,} of {len(found):,} lines of {table.name} name no picture here")
+    if missing := [name for name in found if name not in names]:
+        there = f"; there is {source.listing.pictures[0].name}" if len(missing) == len(found) else ""
+        count = f"{len(missing):,} of {len(found):,} lines of {table.name} name no picture here"
+        notes.append(f"{count}, such as {missing[0]}{there}")
     if bare := sum(entry.name not in found for entry in source.listing.pictures):
         notes.append(f"{bare:,} pictures are not in {table.name}: they are trained without being told what they are")
     return Known({key: list(column) for key, column in zip(head[1:], columns, strict=True)}, tuple(notes))

@@ -89,9 +89,16 @@ def list_folder(root: Path) -> Listing:
     seen: set[tuple[int, int]] = set()
     links: list[tuple[str, str]] = []
     waiting = [("", str(root))]
+    above = os.path.realpath(root)
     while waiting or links:
         # Links come last: what lies in this tree anyway is named by where it lies.
-        prefix, here = waiting.pop() if waiting else heapq.heappop(links)
+        if waiting:
+            prefix, here = waiting.pop()
+        else:
+            prefix, here = heapq.heappop(links)
+            if above.startswith(os.path.join(os.path.realpath(here), "")):  # noqa: PTH118
+                listing.others.append((prefix.rstrip("/"), "link to a folder above"))  # to all that lies around
+                continue
         try:
             status = Path(here).stat()
             if (place := (status.st_dev, status.st_ino)) in seen:

@@ -157,7 +157,10 @@ class _Tar:
                 else:
                     names.add(name)
                     self.listing.add(Entry(name, member.size, stamp, member.offset_data))
-            if _rest_of(root, archive.offset).strip(b"\0"):
+            rest = _rest_of(root, archive.offset)
+            if len(rest) < tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("it ends too early, as an unfinished download does")
+            if rest.strip(b"\0"):
                 raise tarfile.ReadError("it goes on with what is no member")
         self._file = os.open(root, os.O_RDONLY)
         self.listing.sort()
@@ -196,7 +199,7 @@ class _Part(io.RawIOBase):
 
 
 def _rest_of(root: Path, offset: int) -> bytes:
-    """The block where a .tar ends: nothing, or noughts."""
+    """The block where a .tar ends: noughts, if it is whole."""
     with root.open("rb") as file:
         file.seek(offset)
         return file.read(tarfile.BLOCKSIZE)

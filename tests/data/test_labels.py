@@ -133,7 +133,18 @@ def test_columns_become_keys_and_empty_cells_nothing(tmp_path):
 def test_rows_that_name_nothing_are_told(tmp_path):
     found = known(put(tmp_path, "a.png", table="file,label\na.png,1\ngone.png,2\n../a.png,3\nA.png,4\n"))
     assert found.values == {"label": ["1"]}
-    assert found.notes == ("3 of 4 lines of labels.csv name no picture here",)
+    assert found.notes == ("3 of 4 lines of labels.csv name no picture here, such as gone.png",)
+
+
+def test_where_no_row_fits_a_picture_is_shown(tmp_path):
+    found = known(put(tmp_path, "cats/0.png", table="file,label\ncats\\0.png,1\n"))
+    assert found.notes[0] == "1 of 1 lines of labels.csv name no picture here, such as cats\\0.png; there is cats/0.png"
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_table_as_spreadsheets_write_it(tmp_path, between):
+    table = 'file,label,size\na.png,cat,"1,5"\n'.replace(",", between).replace(f"1{between}5", "1,5")
+    assert known(put(tmp_path, "a.png", table=table)).values == {"label": ["cat"], "size": ["1,5"]}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +190,6 @@ def test_the_uppermost_table_counts_and_others_are_told(tmp_path):
         ("file\na.png\n", "the first line is 'file'"),
         ("a.png,cat\n", "the first line is 'a.png,cat'"),
         ("label,file\n", "the first line is 'label,file'"),
-        ("file;label\na.png;1\n", "the first line is 'file;label'"),
         ("file,\n", "the first line is 'file,'"),
         ("file,two words\n", "the first line is 'file,two words'"),
         ("file,label,label\n", "the first line names a column twice"),

@@ -87,6 +87,18 @@ def test_labels_tables(tmp_path):
     assert sorted(listing.others) == [(".labels.csv", "hidden"), ("other.csv", ".csv")]
 
 
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    """What lies around the pictures is not meant."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "outside.png").touch()
+    (tmp_path / "mine" / "a.png").touch()
+    (tmp_path / "mine" / "up").symlink_to(tmp_path)
+    (tmp_path / "mine" / "top").symlink_to("/")
+    found = list_folder(tmp_path / "mine")
+    assert [entry.name for entry in found.pictures] == ["a.png"]
+    assert found.others == [("top", "link to a folder above"), ("up", "link to a folder above")]
+
+
 def test_loops_of_links_end(tmp_path):
     root = tmp_path / "root"
     put(tmp_path, "root/a/x.png", "outside/y.png", "outside/sub/z.png", "root/w.png")
