@@ -188,7 +188,7 @@ def test_check_of_pictures(cli, tmp_path):
     assert (code, out.split()[5:]) == (0, ["dataset", "images", "9", "of", "9", "ok"])
     code, out, _ = cli("images", "--set", f"path={tmp_path / 'none'}", "--set", "size=8")
     assert code == 7
-    assert out.count("there is no such folder") == 1
+    assert out.count("the data path does not exist") == 1
     assert "  and 7 more rules\n" in out
 
 

@@ -48,12 +48,12 @@ def choices():
 @pytest.mark.parametrize(("kind", "cls", "field", "option"), list(choices()))
 def test_every_choice_can_be_had(kind, cls, field, option):
     """A list of names lacked a comma, and two of three could not be chosen."""
-    required = {"path": Path(), "size": 8}
+    required = {"path": Path(), "size": 16}
     value = (option,) if get_origin(cls.model_fields[field].annotation) is tuple else option
     part = cls(**{key: each for key, each in required.items() if key in cls.model_fields}, **{field: value})
     assert getattr(part, field) == value
     if cls is Shapes:
-        assert part.open().take([0]).shape == (1, 8, 8, part.channels)
+        assert part.open().take([0]).shape == (1, 16, 16, part.channels)
     if kind == "sampler":
         x = last(walk(part, Learned(LINEAR, 0.0, 0.5), part.times(LINEAR, 5), SeededNoise([1], (1, 2, 2)))).x
         assert bool(torch.isfinite(x).all())

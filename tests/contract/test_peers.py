@@ -245,7 +245,7 @@ def test_a_preview_drops_nothing_and_training_goes_on_dropping(train):
     tensors, same = named(shown.weights), named(quiet.weights)
     assert all(torch.equal(tensors[name], same[name]) for name in same)
     pictures = difftool.load(shown.weights, "cpu").sample([0, 1])
-    assert np.array_equal(np.asarray(Image.open(shown.preview(4))), sheet(pictures))
+    assert np.array_equal(np.asarray(Image.open(shown.preview(4))), sheet(pictures.numpy()))
     assert all(shown.preview(step).exists() for step in (1, 2, 3))
 
 

@@ -1,6 +1,7 @@
 """Every part that ships keeps every rule, and so do the parts that docs/plugins.md shows: no false alarm."""
 
 import importlib
+import struct
 import sys
 
 import numpy as np
@@ -45,7 +46,19 @@ def needed(tmp_path_factory):
     rng = np.random.default_rng(0)
     for index in range(9):
         Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(folder / f"{index}.png")
-    return {"images": {"path": folder, "size": (6, 8)}}
+    pixels = rng.integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    (folder / "digits-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 9, 8, 8) + pixels.tobytes())
+    record = rng.integers(0, 10, (9, 1 + 3 * 32 * 32), dtype=np.uint8)
+    (folder / "data_batch_1.bin").write_bytes(record.tobytes())
+    np.savez(folder / "some.npz", images=pixels)
+    return {
+        "images": {"path": folder, "size": (6, 8)},
+        "idx": {"path": folder, "size": 8},
+        "cifar": {"path": folder},
+        "npz": {"path": folder / "some.npz", "size": 8},
+        "avatars": {"size": 32, "count": 40},
+        "two-pixel": {"count": 1000},
+    }
 
 
 def broken(kind, part, seed):
