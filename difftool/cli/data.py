@@ -41,13 +41,13 @@ def scan(
     from difftool.recipe.own import existing
     from difftool.run.writer import replace_file
 
+    where = existing(path, "")
     if output is not None and output.exists():
         raise InputError(f"{output.absolute()} is already there", do="name another file with -o")
-    if output is not None and output.absolute().is_relative_to(existing(path, "")):
+    if output is not None and output.absolute().is_relative_to(where):
         raise InputError(f"{output.absolute()} would lie among the pictures", do="name a file elsewhere with -o")
     if output is not None and not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent}", do="make it first")
-    where = existing(path, "")
     with display(UI.auto) as show:
         show.busy("looking")
         try:

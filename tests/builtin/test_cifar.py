@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from difftool.api import InputError
 from difftool.builtin.cifar import Cifar, register_datasets
 from difftool.testing import check_dataset
+from tests.builtin.refusals import refused
 
 TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RANDOM = np.random.default_rng(0)
@@ -48,16 +49,6 @@ def hundred(tmp_path):
         names = "".join(f"{kind}-{n}\n" for n in range(count))
         (tmp_path / f"{kind}_label_names.txt").write_text(names)
     return tmp_path, train, test
-
-
-def refused(data):
-    with pytest.raises(InputError) as caught:
-        data.check()
-    with pytest.raises(InputError) as again:
-        data.open()
-    assert again.value.render() == caught.value.render()
-    assert caught.value.exit_code == 2
-    return caught.value
 
 
 def test_names_in_recipes():

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from difftool.api import InputError
 from difftool.builtin.idx import Idx, register_datasets
 from difftool.testing import check_dataset
+from tests.builtin.refusals import refused
 
 RAW = np.random.default_rng(0)
 
@@ -40,17 +41,6 @@ def mnist(tmp_path):
     save(tmp_path / "t10k-images-idx3-ubyte", test)
     save(tmp_path / "t10k-labels-idx1-ubyte", np.arange(100, 105, dtype=np.uint8))
     return tmp_path, train, test
-
-
-def refused(data):
-    """The same refusal from check() and open()."""
-    with pytest.raises(InputError) as caught:
-        data.check()
-    with pytest.raises(InputError) as again:
-        data.open()
-    assert again.value.render() == caught.value.render()
-    assert caught.value.exit_code == 2
-    return caught.value
 
 
 def test_names_in_recipes():

@@ -12,22 +12,13 @@ from pydantic import ValidationError
 from difftool.api import InputError
 from difftool.builtin.npz import Npz, register_datasets
 from difftool.testing import check_dataset
+from tests.builtin.refusals import refused
 
 RANDOM = np.random.default_rng(0)
 
 
 def pictures(*shape):
     return RANDOM.integers(0, 256, shape, dtype=np.uint8)
-
-
-def refused(data):
-    with pytest.raises(InputError) as caught:
-        data.check()
-    with pytest.raises(InputError) as again:
-        data.open()
-    assert again.value.render() == caught.value.render()
-    assert caught.value.exit_code == 2
-    return caught.value
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from PIL import Image
 from difftool.core.sampling import to_bytes
 from difftool.data import cache
 from difftool.data.sheet import sheet
+from difftool.engine.data import opened
 from difftool.engine.feed import Feed
 from difftool.engine.watch import Watcher
 from difftool.errors import InputError
@@ -156,6 +157,27 @@ def test_labels_come_from_folders_and_from_a_table(difftool, tmp_path):
     (tmp_path / "mine" / "labels.csv").write_text(table)
     difftool("train", "tiny.toml", "--data", "mine", *sets, "--name", "b", check=0)
     assert '"p0",\n    "p1",\n    "p2",\n' in (tmp_path / "runs" / "b" / "recipe.toml").read_text()
+
+
+def test_a_picture_without_a_label_is_trained_as_one_whose_label_is_withheld(registry, recipe, tmp_path):
+    for number, name in enumerate(("cat/0.png", "dog/1.png", "2.png")):
+        put(tmp_path / "some", name, number)
+    made = recipe(data_of(tmp_path / "some"), "conditions.label=labels", "conditions.label.drop=0", "train.batch=6")
+    data = opened(made, registry, Watcher())
+    feed = Feed(data.images, data.recipe, registry, torch.device("cpu"))
+    told = torch.cat([part.cond["label"] for part in feed(1)])
+    assert sorted(map(tuple, told.tolist())) == sorted([(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)] * 2)
+    assert data.recipe.conditions["label"].classes == ("cat", "dog")
+
+
+def test_the_sheet_is_drawn_anew_for_other_data(train, go_on, folder):
+    run = train(data_of(folder), "train.steps=4")
+    before = run.sheet.read_bytes()
+    go_on(run, "train.steps=5")
+    assert run.sheet.read_bytes() == before
+    put(folder, "00.png", 99)
+    go_on(run, "train.steps=6", allow=["data"])
+    assert run.sheet.read_bytes() != before
 
 
 def test_a_table_that_names_no_picture_is_refused(difftool, tmp_path, folder):
