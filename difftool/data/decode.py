@@ -127,10 +127,8 @@ def _decode(
             raise Unreadable(f"too large: {width}x{height} pixels")
         if (length or 0) > 16 * min(width * height, MAX_PIXELS) + SPARE_BYTES:
             raise Unreadable(f"too large: {(length or 0) >> 20:,} MiB for {width}x{height} pixels")
-        if at_least and image.format in (
-            "JPEG",
-            "MPO",
-        ):  # a PNG asked for its EXIF is loaded, and forgets that it failed
+        # No other: a PNG that is asked for its EXIF is loaded at once, and forgets that this failed.
+        if at_least and image.format in ("JPEG", "MPO"):
             _draft(image, at_least)
             if image.width * image.height > MAX_PIXELS:
                 raise Unreadable(f"too large: {width}x{height} pixels to bring to {at_least[1]}x{at_least[0]}")
