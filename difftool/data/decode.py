@@ -24,6 +24,10 @@ MAX_PIXELS = 64_000_000
 MAX_DRAFTED = 1 << 28
 """What the header of a JPEG may promise that is decoded smaller. Pillow itself refuses more than 179 million pixels."""
 
+PIXELS_A_BYTE = 256
+"""What a byte of a JPEG can say: a block of 8x8 pixels takes two bits. Of one that ends early the rest comes out grey,
+and nobody says so."""
+
 SPARE_BYTES = 64 * 2**20
 """What a file may hold beside its pixels (profiles, thumbnails, later frames): decoders read much of it at once."""
 
@@ -122,9 +126,11 @@ def _decode(
     with image:
         width, height = image.size
         # A progressive one keeps all of its coefficients until it ends, however small it is wanted.
-        drafted = at_least and image.format == "JPEG" and not image.info.get("progressive")
-        if width * height > (MAX_DRAFTED if drafted else MAX_PIXELS):
+        sequential = image.format == "JPEG" and not image.info.get("progressive")
+        if width * height > (MAX_DRAFTED if sequential and at_least else MAX_PIXELS):
             raise Unreadable(f"too large: {width}x{height} pixels")
+        if sequential and length is not None and width * height > length * PIXELS_A_BYTE:
+            raise Unreadable(f"truncated: {length:,} bytes cannot hold {width}x{height} pixels")
         if (length or 0) > 16 * min(width * height, MAX_PIXELS) + SPARE_BYTES:
             raise Unreadable(f"too large: {(length or 0) >> 20:,} MiB for {width}x{height} pixels")
         # No other: a PNG that is asked for its EXIF is loaded at once, and forgets that this failed.

@@ -109,6 +109,18 @@ def test_a_large_jpeg_is_measured_as_it_is_decoded(tmp_path, monkeypatch):
         decode(tmp_path / "a.jpg", 3, at_least=(20, 20))
 
 
+@pytest.mark.parametrize("least", [None, (16, 16)])
+def test_a_jpeg_that_promises_more_than_its_bytes_hold_is_cut_short(tmp_path, least):
+    """Otherwise it is a grey picture: its end is marked where it ends, so nothing that reads it complains."""
+    blank = corpus.saved(Image.new("L", (3000, 2000)), "JPEG", optimize=True)  # two bits a block: there is no smaller
+    (tmp_path / "blank.jpg").write_bytes(blank)
+    assert decode(tmp_path / "blank.jpg", 3, at_least=least).size == (3000, 2000)
+    at = blank.index(struct.pack(">HH", 2000, 3000))
+    (tmp_path / "forged.jpg").write_bytes(blank[:at] + struct.pack(">HH", 3000, 4000) + blank[at + 4 :])
+    with pytest.raises(Unreadable, match=r"^truncated: [\d,]+ bytes cannot hold 4000x3000 pixels$"):
+        decode(tmp_path / "forged.jpg", 3, at_least=least)
+
+
 def test_far_more_bytes_than_pixels_are_refused(tmp_path):
     path = tmp_path / "padded.png"
     path.write_bytes(corpus.png(corpus.RED_BYTES, 8, 2))
