@@ -250,7 +250,7 @@ def _make_room(coming: int) -> None:
     most = limit()
     if coming > most:
         raise InputError(
-            f"the pictures take {coming / 2**30:.1f} GiB, the cache may hold {most / 2**30:.1f} GiB",
+            f"the pictures take {coming / 2**20:,.1f} MiB, the cache may hold {most / 2**20:,.1f} MiB",
             do=f"set {LIMIT}={math.ceil(coming / 2**30)} in the environment, or a smaller data.size",
         )
     _sweep()
