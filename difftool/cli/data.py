@@ -37,38 +37,45 @@ def scan(
     from difftool.data.scan import Fit
     from difftool.data.sheet import png, sheet
     from difftool.data.survey import survey
-    from difftool.errors import InputError
+    from difftool.errors import DiskError, InputError
     from difftool.recipe.own import existing
     from difftool.run.writer import replace_file
 
     where = existing(path, "")
     if output is not None and output.exists():
         raise InputError(f"{output.absolute()} is already there", do="name another file with -o")
-    if output is not None and output.absolute().is_relative_to(where):
+    if output is not None and output.parent.resolve().is_relative_to(where.resolve()):
         raise InputError(f"{output.absolute()} would lie among the pictures", do="name a file elsewhere with -o")
     if output is not None and not output.absolute().parent.is_dir():
         raise InputError(f"there is no folder {output.absolute().parent}", do="make it first")
+    target = (output or _free(_beside(where) / f"scan-{where.stem[:60] or 'data'}.png")).absolute()
     with display(UI.auto) as show:
         show.busy("looking")
         try:
-            found = survey(where, Fit(size, size, crop=crop), lambda done, total: show.progress("reading", done, total))
+            found = survey(where, Fit(size, size, crop=crop), show.progress)
         except InputError:
             _other_format(where, path)
             raise
-    target = output or _free(_beside(where) / f"scan-{where.stem[:60] or 'data'}.png")
+    lost = None
     if len(found.shown):
-        replace_file(target, png(sheet(found.shown)))
+        try:
+            replace_file(target, png(sheet(found.shown)))
+        except DiskError as error:  # what was read, perhaps for an hour, is told all the same
+            lost = error
+    written = target if len(found.shown) and not lost else None
     if json:
-        as_json(_plain(found, target))
+        as_json(_plain(found, written))
     else:
-        _print(found, target, path)
+        _print(found, written, path)
+    if lost:
+        raise lost
     if not len(found.shown):
         raise InputError("none of the pictures can be read", where=str(found.root))
 
 
 def _beside(where: Path) -> Path:
     """The current folder; from within the pictures, the one they lie in: a sheet is no picture of theirs."""
-    return where.parent if Path.cwd().is_relative_to(where) else Path()
+    return where.parent if Path.cwd().resolve().is_relative_to(where.resolve()) else Path()
 
 
 def _other_format(where: Path, typed: str) -> None:
@@ -86,7 +93,7 @@ def _other_format(where: Path, typed: str) -> None:
         )
 
 
-def _print(found: Survey, target: Path, typed: str) -> None:
+def _print(found: Survey, written: Path | None, typed: str) -> None:
     from difftool.errors import one_line
 
     typer.echo(found.report.found)
@@ -105,12 +112,12 @@ def _print(found: Survey, target: Path, typed: str) -> None:
         typer.echo(f"{'left out':>12}  {one_line(name)}: {why}")
     for note in found.report.notes:
         typer.echo(f"{'note':>12}  {one_line(note)}")
-    if len(found.shown):
-        typer.echo(f"{'look at':>12}  {one_line(str(target.absolute()))}")
+    if written:
+        typer.echo(f"{'look at':>12}  {one_line(str(written))}")
         typer.echo(f"{'next':>12}  difftool train quickstart --data {one_line(shlex.quote(typed))}", err=True)
 
 
-def _plain(found: Survey, target: Path) -> dict[str, Any]:
+def _plain(found: Survey, written: Path | None) -> dict[str, Any]:
     return {
         "path": str(found.root),
         "images": sum(found.sizes.values()),
@@ -121,7 +128,7 @@ def _plain(found: Survey, target: Path) -> dict[str, Any]:
         "spread": found.spread,
         "values": {key: len(set(column)) for key, column in found.values.items()},
         "notes": list(found.report.notes),
-        "sheet": str(target.absolute()) if len(found.shown) else None,
+        "sheet": str(written) if written else None,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,10 +17,16 @@ if TYPE_CHECKING:
     from difftool.plugin.registry import Registry
 
 
+FEW = 64
+
+
 def draw(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, such as avatars or shapes.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder they go to.")],
-    count: Annotated[int, typer.Option("-n", metavar="N", min=1, max=1_000_000, help="How many, the first ones.")] = 64,
+    wanted: Annotated[
+        int | None,
+        typer.Option("-n", metavar="N", min=1, max=1_000_000, help="How many, the first ones; otherwise 64 at most."),
+    ] = None,
     size: Annotated[int | None, typer.Option(metavar="N", help="Their side in pixels; the same as data.size.")] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A key of the data set, as in data.seed=1.")
@@ -29,6 +34,7 @@ def draw(
 ) -> None:
     """Draw pictures into a folder, and labels.csv beside them: difftool data draw avatars faces -n 1000."""
     from difftool.data.sheet import png
+    from difftool.engine.ready import ready
     from difftool.errors import InputError, Stopped
     from difftool.plugin.blame import blamed
     from difftool.plugin.loader import installed
@@ -37,14 +43,14 @@ def draw(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out.absolute()} is already there, and not empty", do="name another folder")
     registry = installed().registry
-    dataset = _asked(registry, name, count, size, sets or [])
+    dataset = _asked(registry, name, wanted or FEW, size, sets or [])
     with display(UI.auto) as show:
         show.busy("drawing")
+        images, _ = ready(dataset, registry, show)
+        count = wanted or min(FEW, len(images))
+        if len(images) < count:
+            raise InputError(f"-n {count}: {name} has {len(images)} pictures")
         with blamed(registry, dataset, "drawing"):
-            dataset.prepare(partial(show.progress, "preparing pictures"))
-            images = dataset.open()
-            if len(images) < count:
-                raise InputError(f"-n {count}: {name} has {len(images)} pictures")
             names = [f"{index:06d}.png" for index in range(count)]
             out.mkdir(parents=True, exist_ok=True)
             if values := images.values(range(count)):

@@ -46,6 +46,7 @@ def evaluate(
     """Measure a model: difftool eval latest --metric bits-per-dim."""
     from difftool.cli.source import weights_of
     from difftool.engine.described import describe
+    from difftool.engine.ready import ready
     from difftool.engine.sealed import open_model_file
     from difftool.errors import InputError, Stopped
     from difftool.plugin.blame import blamed
@@ -63,14 +64,7 @@ def evaluate(
     results: dict[str, Result] = {}
     with display(UI.auto) as show:
         show.busy("opening the data")
-        with blamed(registry, dataset, "opening the data"):
-            report = dataset.prepare(partial(show.progress, "preparing pictures"))
-            images = dataset.open()
-        show.quiet()
-        for line in (report.found, *report.notes) if report else ():
-            show.say(line)
-        if len(images) == 0:
-            raise InputError("the data set is empty", where=registry.offer(type(dataset)).owned)
+        images, _ = ready(dataset, registry, show)
         with show.loading("torch"):
             from difftool.engine.build import load_model
 

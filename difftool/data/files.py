@@ -155,10 +155,14 @@ def _skipped(listing: Listing, bad: Bad) -> tuple[tuple[str, str], ...]:
 def _standing_in(names: Sequence[str], bad: set[int]) -> list[int]:
     """For each place the picture that stands there: its own, or for a broken one another, chosen by its name."""
     stands = list(range(len(names)))
+    # The next good one after a place that depends on nothing else: when more break, those that stand in stay.
+    following = min(index for index in stands if index not in bad)
+    next_good = list(stands)
+    for index in reversed(stands):
+        if index not in bad:
+            following = index
+        next_good[index] = following
     for index in bad:
         digest = hashlib.sha256(names[index].encode("utf-8", "surrogateescape")).digest()
-        other = int.from_bytes(digest[:8]) % len(names)
-        while other in bad:
-            other = (other + 1) % len(names)
-        stands[index] = other
+        stands[index] = next_good[int.from_bytes(digest[:8]) % len(names)]
     return stands

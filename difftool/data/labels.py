@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from difftool.data.listing import LABELS, Entry
+from difftool.data.listing import LABELS, Entry, is_table
 from difftool.data.source import Source
 from difftool.errors import InputError
 
@@ -29,7 +30,10 @@ class Known:
 def known_of(source: Source) -> Known:
     """labels.csv stands over folders; neither is fine too."""
     shared = _common(source.listing.pictures)
-    above = [entry for entry in source.listing.tables if shared.startswith(entry.name.removesuffix(LABELS))]
+    above = [entry for entry in source.listing.tables if shared.startswith(entry.name[: -len(LABELS)])]
+    for name, why in source.listing.others:
+        if is_table(name) and why != "hidden" and shared.startswith(name[: -len(LABELS)]):
+            raise InputError("the table of labels cannot be read", where=f"{source.root}/{name}", why=why)
     above.sort(key=lambda entry: len(entry.name))
     known = _from_table(source, above[0]) if above else _from_folders(source.listing.pictures)
     unused = sorted(entry.name for entry in source.listing.tables if entry not in above[:1])
@@ -88,13 +92,18 @@ def _from_table(source: Source, table: Entry) -> Known:
         if len(set(head)) < len(head):
             raise InputError("the first line names a column twice", where=where)
         folder = str(PurePosixPath(table.name).parent / "_")[:-1]
+        names = {entry.name for entry in source.listing.pictures}
+        # One and the same é may be one sign or two: macOS writes the second, spreadsheets the first.
+        composed = {unicodedata.normalize("NFC", name): name for name in names}
         found: dict[str, list[str | None]] = {}
         for row in rows:
             if not row:
                 continue
             if len(row) != len(head):
                 raise InputError(f"line {rows.line_num} has {len(row)} cells, not {len(head)}", where=where)
-            name = folder + row[0].removeprefix("./")
+            name = folder + row[0].rstrip().removeprefix("./")
+            if name not in names:
+                name = composed.get(unicodedata.normalize("NFC", name), name)
             if name in found:
                 raise InputError(f"line {rows.line_num} names {row[0]} again", where=where)
             found[name] = [cell.strip() or None for cell in row[1:]]
@@ -102,14 +111,14 @@ def _from_table(source: Source, table: Entry) -> Known:
         raise InputError(f"line {rows.line_num} is not as in a table", where=where, why=str(error)) from error
     nothing: list[str | None] = [None] * (len(head) - 1)
     columns = zip(*(found.get(entry.name, nothing) for entry in source.listing.pictures), strict=True)
-    names = {entry.name for entry in source.listing.pictures}
     notes = []
     if missing := [name for name in found if name not in names]:
         there = f"; there is {source.listing.pictures[0].name}" if len(missing) == len(found) else ""
         count = f"{len(missing):,} of {len(found):,} lines of {table.name} name no picture here"
         notes.append(f"{count}, such as {missing[0]}{there}")
     if bare := sum(entry.name not in found for entry in source.listing.pictures):
-        notes.append(f"{bare:,} pictures are not in {table.name}: they are trained without being told what they are")
+        them = "1 picture is" if bare == 1 else f"{bare:,} pictures are"
+        notes.append(f"{them} not in {table.name}: trained on without being told what is shown")
     return Known({key: list(column) for key, column in zip(head[1:], columns, strict=True)}, tuple(notes))
 
 

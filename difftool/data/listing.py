@@ -43,7 +43,7 @@ class Listing:
             self.others.append((entry.name, "hidden"))
         elif suffix in SUFFIXES:
             self.pictures.append(entry)
-        elif entry.name.rpartition("/")[2] == LABELS:
+        elif is_table(entry.name):
             self.tables.append(entry)
         else:
             self.others.append((entry.name, one_line(suffix) or "no suffix"))
@@ -68,6 +68,11 @@ class Listing:
 def hidden(name: str) -> bool:
     """Thumbnails and the like: .DS_Store, ._photo.jpg, __MACOSX/."""
     return name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name
+
+
+def is_table(name: str) -> bool:
+    """Whether it is called labels.csv, in any case of the letters."""
+    return name.rpartition("/")[2].lower() == LABELS
 
 
 def suffix_of(name: str) -> str:

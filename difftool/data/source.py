@@ -59,6 +59,11 @@ def source_at(path: Path) -> Source:
         raise InputError(
             "the archive is damaged", where=str(root), why=str(error), do="make or fetch it anew"
         ) from error
+    with root.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\3\4" or (not start and root.suffix.lower() in (".zip", ".tar")):
+        why = "it ends too early, as an unfinished download does" if start else "it is empty"
+        raise InputError("the archive is damaged", where=str(root), why=why, do="make or fetch it anew")
     what = "one picture, not a folder of them" if root.suffix.lower() in SUFFIXES else "neither a .zip nor a .tar"
     raise InputError(f"the data path is a file, {what}", where=str(root), do=DO)
 
@@ -86,6 +91,8 @@ class _Zip:
             if member.filename.endswith("/"):
                 continue
             name = member.filename.removeprefix("./")
+            if member.create_system == 0:  # some programs of Windows write their own sign between folders
+                name = name.replace("\\", "/")
             if why := self._refusal(member, name):
                 self.listing.refuse(name, why)
                 continue
@@ -124,7 +131,7 @@ class _Tar:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.listing = Listing()
-        names: set[str] = set()
+        names: dict[str, tuple[int, int]] = {}  # size and place
         status = os.stat(root)  # noqa: PTH116
         # The archive's own time: members made by a program often have none. The second one no program can set.
         stamp = max(status.st_mtime_ns, status.st_ctime_ns)
@@ -150,12 +157,15 @@ class _Tar:
                 name = member.name.removeprefix("./")
                 if _outside(member.name):
                     self.listing.refuse(name, "its name leads out of the archive")
-                elif not member.isfile() or member.issparse():
-                    self.listing.refuse(name, "not a regular file")
                 elif name in names:
                     self.listing.refuse(name, "another file of the archive has the same name")
+                elif member.islnk() and (first := names.get(member.linkname.removeprefix("./"))):
+                    names[name] = first  # of two names for one file tar keeps the bytes of the first
+                    self.listing.add(Entry(name, first[0], stamp, first[1]))
+                elif not member.isreg() or member.issparse():
+                    self.listing.refuse(name, "not a regular file")
                 else:
-                    names.add(name)
+                    names[name] = (member.size, member.offset_data)
                     self.listing.add(Entry(name, member.size, stamp, member.offset_data))
             rest = _rest_of(root, archive.offset)
             if len(rest) < tarfile.BLOCKSIZE:

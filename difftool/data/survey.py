@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +39,20 @@ class Survey:
     shown: Pixels  # up to 64 of them, spread over all [N, H, W, C]
 
 
-def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
-    """Reads every picture once; memory stays small however many there are."""
+def survey(path: Path, fit: Fit, watch: Callable[[str, int, int], None]) -> Survey:
+    """Reads every picture once; memory stays small however many there are. `watch` hears what is done, and how far."""
     with closing(listed(path)) as source:
         known = known_of(source)
         pictures = source.listing.pictures
-        alike = _alike(pictures)
-        steps = len(pictures) + len(alike)
         wanted = set(np.linspace(0, len(pictures) - 1, SHOWN).round().astype(int).tolist())
+        due = 0  # pictures to show by now: where one is broken, the next takes its turn
         bad: list[tuple[int, str]] = []
         sizes: Counter[tuple[int, int]] = Counter()
         shown: list[Pixels] = []
         count, total, squares = 0, np.zeros(fit.channels), np.zeros(fit.channels)
-        with closing(read_all(source, fit, lambda done, _: watch(done, steps))) as reads:
+        with closing(read_all(source, fit, partial(watch, "reading"))) as reads:
             for index, read in enumerate(reads):
+                due += index in wanted
                 if read.pixels is None:
                     bad.append((index, read.reason))
                     continue
@@ -60,11 +61,12 @@ def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
                 values = read.pixels.reshape(-1, fit.channels) / 255
                 total += values.mean(axis=0)
                 squares += np.square(values).mean(axis=0)
-                if index in wanted:
+                if due:
                     shown.append(read.pixels)
+                    due -= 1
         mean = total / max(1, count)
         broken = {index for index, _ in bad}
-        twins = _twins(source, alike, broken, lambda done: watch(len(pictures) + done, steps))
+        twins = _twins(source, broken, partial(watch, "looking for duplicates"))
         columns = known.values.items()
         values_of = {key: [each for index, each in enumerate(column) if index not in broken] for key, column in columns}
         return Survey(
@@ -80,21 +82,17 @@ def survey(path: Path, fit: Fit, watch: Callable[[int, int], None]) -> Survey:
         )
 
 
-def _alike(pictures: Sequence[Entry]) -> list[int]:
-    """Places of those that are as long as another: only these can be the same."""
-    lengths = Counter(entry.size for entry in pictures)
-    return [index for index, entry in enumerate(pictures) if lengths[entry.size] > 1]
-
-
-def _twins(source: Source, alike: Sequence[int], bad: set[int], watch: Callable[[int], None]) -> list[list[str]]:
+def _twins(source: Source, bad: set[int], watch: Callable[[int, int], None]) -> list[list[str]]:
     """Pictures of the same bytes."""
     groups: dict[bytes, list[str]] = defaultdict(list)
-    for done, index in enumerate(alike, 1):
-        entry = source.listing.pictures[index]
-        if index not in bad:
-            with contextlib.suppress(OSError):  # it went away just now
-                groups[_digest(source, entry)].append(entry.name)
-        watch(done)
+    alike = [entry for index, entry in enumerate(source.listing.pictures) if index not in bad]
+    lengths = Counter(entry.size for entry in alike)
+    alike = [entry for entry in alike if lengths[entry.size] > 1]
+    for done, entry in enumerate(alike, 1):
+        # It went away just now; or what an archive holds after the picture is damaged.
+        with contextlib.suppress(Exception):
+            groups[_digest(source, entry)].append(entry.name)
+        watch(done, len(alike))
     return sorted(names for names in groups.values() if len(names) > 1)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from difftool.core.sampling import to_bytes
 from difftool.core.types import Images, Report
 from difftool.engine import pictures
 from difftool.engine.feed import Feed
+from difftool.engine.ready import ready
 from difftool.engine.watch import Watcher
 from difftool.errors import InputError, RecipeError
 from difftool.plugin.blame import blamed
@@ -38,15 +38,8 @@ class Opened:
 
 
 def opened(recipe: Recipe, registry: Registry, watcher: Watcher) -> Opened:
-    """Prepares the data, tells what was found, and opens it."""
-    with blamed(registry, recipe.data, "preparing the data"):
-        report = recipe.data.prepare(partial(watcher.progress, "preparing pictures"))
-    for line in (report.found, *report.notes) if report else ():
-        watcher.say(line)
-    with blamed(registry, recipe.data, "opening the data"):
-        images = recipe.data.open()
-    if len(images) == 0:
-        raise InputError("the data set is empty", where=registry.offer(type(recipe.data)).owned)
+    """The data made ready, and the recipe fitted to it."""
+    images, report = ready(recipe.data, registry, watcher)
     return Opened(_fitted(recipe, registry, images), images, report)
 
 

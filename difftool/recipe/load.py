@@ -6,7 +6,7 @@ import copy
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -35,6 +35,7 @@ class Maker:
     folder: FilePath  # relative paths in the recipe start here
     homes: Homes = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    typed: Collection[Path] = ()  # keys that were typed just now: relative paths of theirs start at the current folder
 
     def component(self, kind: str, value: Any, path: Path) -> Any:
         """The component that a table, or a bare name, describes; None if it is wrong."""
@@ -95,16 +96,22 @@ class Maker:
     def _single(self, kind: str | None, value: Any, path: Path) -> Any:
         if kind:
             return self.component(kind, value, path)
-        return self.folder / os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111
+        if not isinstance(value, str):
+            return value
+        key = path[:-1] if isinstance(path[-1], int) else path  # of a list of paths
+        start = FilePath.cwd() if key in self.typed else self.folder
+        return start / os.path.expanduser(value)  # noqa: PTH111
 
     def _wrong(self, path: Path, text: str) -> None:
         self.problems.append(Problem(path, text))
 
 
-def make(table: Table, registry: Registry, folder: FilePath) -> tuple[Recipe | None, list[Problem]]:
+def make(
+    table: Table, registry: Registry, folder: FilePath, typed: Collection[Path] = ()
+) -> tuple[Recipe | None, list[Problem]]:
     """The recipe, or everything that is wrong with it."""
     homes = _homes(table, registry)
-    maker = Maker(registry, folder, homes)
+    maker = Maker(registry, folder, homes, typed=typed)
     maker.problems += unusable(table, ())
     _scalars(table, maker)
     for key in table:
@@ -249,7 +256,8 @@ def _checked(loaded: Loaded, profile: str | None) -> tuple[Recipe | None, list[P
     for text, over in overrides:
         table = overlay(_with_defaults(table, over), over)
         mark(places, over, text)
-    return *make(dict(table), loaded.registry, loaded.source.folder), places
+    typed = [path for path, text in places.options.items() if text.startswith("--")]
+    return *make(dict(table), loaded.registry, loaded.source.folder, typed), places
 
 
 def _with_defaults(table: Table, over: Table) -> Table:

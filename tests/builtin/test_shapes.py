@@ -41,6 +41,12 @@ def test_other_seeds_are_other_pictures():
     assert len(np.unique(pictures.reshape(len(seeds) * 8, -1), axis=0)) == len(seeds) * 8
 
 
+@pytest.mark.parametrize("index", [2**8, 2**16])
+def test_late_pictures_of_one_seed_are_not_the_early_ones_of_the_next(index):
+    late = Shapes(size=8, count=index + 1).open().take([index])
+    assert (late != Shapes(size=8, seed=1).open().take([0])).any()
+
+
 def test_grey_is_the_luma_of_colour():
     colour = Shapes(count=30).open().take(range(30)).astype(float)
     grey = Shapes(count=30, channels=1).open().take(range(30))[..., 0]

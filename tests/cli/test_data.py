@@ -16,6 +16,7 @@ from difftool.builtin.images import ImageFolder
 from difftool.builtin.shapes import Shapes
 from difftool.cli import app
 from difftool.data import cache
+from difftool.errors import DiskError
 
 RANDOM = np.random.default_rng(11)
 
@@ -218,6 +219,25 @@ def test_drawing_from_pictures(cli, here, pets):
     assert read.values(range(4)) == drawn.values(range(4))
 
 
+def test_drawing_says_what_was_found_and_draws_all_there_is(cli, here, pets):
+    code, _, err = cli("data", "draw", "images", "out", "--size", 8, "--set", f"data.path={pets}")
+    assert code == 0, err
+    assert "found 4 images in 2 folders" in err
+    assert "other pictures stand in their places" in err
+    assert len(list((here / "out").glob("*.png"))) == 5
+
+
+def test_a_scan_whose_sheet_cannot_be_written_tells_what_it_found(cli, pets, monkeypatch):
+    def full(path, content):
+        raise DiskError(f"cannot write {path.name}", why="No space left on device")
+
+    monkeypatch.setattr("difftool.run.writer.replace_file", full)
+    code, out, err = cli("data", "scan", pets)
+    assert (code, out.splitlines()[0][:20], "look at" in out) == (DiskError.exit_code, "found 4 images in 2 ", False)
+    assert "No space left" in err
+    assert json.loads(cli("data", "scan", pets, "--json")[1])["sheet"] is None
+
+
 def test_draw_refuses(cli, here, pets):
     before = sorted(pets.rglob("*"))
     code, _, err = cli("data", "draw", "shapes", pets, "-n", 2)
@@ -252,6 +272,10 @@ def test_a_sheet_never_lies_among_the_pictures(cli, pets, monkeypatch):
     assert len(list(pets.parent.glob("scan-my pets*.png"))) == 2
     code, _, err = cli("data", "scan", ".", "-o", "here.png")
     assert (code, "would lie among the pictures" in err) == (2, True)
+    (pets.parent / "link").symlink_to(pets)
+    assert cli("data", "scan", pets.parent / "link")[0] == 0
+    assert cli("data", "scan", pets, "-o", pets.parent / "link" / "here.png")[0] == 2
+    assert sorted(pets.rglob("*")) == before
     for arguments in (("data", "scan", ""), ("train", "quickstart", "--data", "")):
         code, _, err = cli(*arguments)
         assert (code, "is empty" in err) == (2, True)

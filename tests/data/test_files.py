@@ -196,6 +196,13 @@ def test_a_broken_file_moves_no_other(root):
     assert reds(PictureFiles(root, PLAIN).open()) == found
 
 
+def test_broken_ones_have_different_stand_ins(root):
+    many(root, 60)
+    for place in range(10):
+        spoil(root / "a" / f"{place:03d}.png")
+    assert len(set(reds(PictureFiles(root, PLAIN).open())[:10])) >= 3
+
+
 def test_when_a_stand_in_breaks_only_its_places_change(root):
     colours = many(root)
     spoil(root / "a" / "001.png")

@@ -116,7 +116,24 @@ def test_a_table_stands_over_folders(tmp_path, table):
     found = known(put(tmp_path, "2.png", "cats/1.png", "dogs/3.png", table=table))
     assert found.values == {"label": ["Rex", "Tom", None]}
     (note,) = found.notes
-    assert note.startswith("1 pictures are not in labels.csv")
+    assert note.startswith("1 picture is not in labels.csv")
+
+
+def test_names_are_found_however_their_signs_are_composed(tmp_path):
+    """macOS writes an e and an accent, a spreadsheet one sign for both; and people leave blanks at the end."""
+    root = put(tmp_path, "cafe\u0301.png", "b.png", table="file,label\ncaf\u00e9.png,x\nb.png ,y\n")
+    assert known(root).values == {"label": ["y", "x"]}
+    (root / "labels.csv").rename(root / "LABELS.CSV")
+    assert known(root).values == {"label": ["y", "x"]}
+
+
+def test_a_table_that_is_no_file_is_refused(tmp_path):
+    root = put(tmp_path, "a/1.png", "b/2.png")
+    (root / "a" / "labels.csv").symlink_to("nowhere")  # not beside all pictures: nobody would have used it
+    assert known(root).values == {"label": ["a", "b"]}
+    (root / "labels.csv").symlink_to("nowhere")
+    with pytest.raises(InputError, match="the table of labels cannot be read"):
+        known(root)
 
 
 def test_columns_become_keys_and_empty_cells_nothing(tmp_path):

@@ -69,6 +69,29 @@ FILES = {"b/ç 猫.PNG": b"one", "a.jpg": b"two" * 999, "b/c/d.webp": b"", "note
 PICTURES = {name: content for name, content in FILES.items() if not name.startswith((".", "notes"))}
 
 
+def test_a_second_name_of_a_file_in_a_tar_has_its_bytes(tmp_path):
+    path = tar_of(tmp_path / "set.tar", {"a/1.png": b"one", "b.txt": b"two"})
+    with tarfile.open(path, "a") as archive:
+        for name, first in {"c.png": "a/1.png", "d.png": "./b.txt", "e.png": "nothing.png"}.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, first
+            archive.addfile(member)
+    source = source_at(path)
+    assert contents(source) == {"a/1.png": b"one", "c.png": b"one", "d.png": b"two"}
+    assert source.listing.refused == [("e.png", "not a regular file")]
+
+
+def test_a_zip_of_windows_with_its_own_sign_between_folders(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, system in (("cats\\1.png", 0), ("cats\\.thumb.png", 0), ("dogs\\2.png", 3)):
+            member = zipfile.ZipInfo(name)
+            member.create_system = system
+            archive.writestr(member, b"x")
+    listing = source_at(tmp_path / "a.zip").listing
+    assert [entry.name for entry in listing.pictures] == ["cats/1.png", "dogs\\2.png"]  # elsewhere it is a letter
+    assert listing.others == [("cats/.thumb.png", "hidden")]
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_zip_in_place(tmp_path, method):
     path = zip_of(tmp_path / "set.zip", FILES, method)
@@ -402,7 +425,6 @@ def test_paths_that_are_no_source(tmp_path):
     for content, name, what in (
         (b"\x89PNG\r\n", "a.PNG", "the data path is a file, one picture, not a folder of them"),
         (b"", "empty.png", "the data path is a file, one picture, not a folder of them"),
-        (b"", "empty.zip", "the data path is a file, neither a .zip nor a .tar"),
         (b"words", "a.txt", "the data path is a file, neither a .zip nor a .tar"),
         (gzip.compress(b"words"), "a.gz", "the data path is a file, neither a .zip nor a .tar"),
     ):
@@ -410,6 +432,11 @@ def test_paths_that_are_no_source(tmp_path):
         error = refused(tmp_path / name)
         assert error.what == what
         assert "--data" in error.do
+    whole = zip_of(tmp_path / "whole.zip", FILES).read_bytes()
+    for content, name, why in ((b"", "empty.zip", "it is empty"), (whole[:-30], "half", "it ends too early, ")):
+        (tmp_path / name).write_bytes(content)
+        error = refused(tmp_path / name)
+        assert (error.what, error.why.startswith(why)) == ("the archive is damaged", True)
     os.mkfifo(tmp_path / "pipe.png")
     assert refused(tmp_path / "pipe.png").what == "the data path is neither a folder nor a file"
     assert refused(tmp_path / "nothing").what == "the data path does not exist"

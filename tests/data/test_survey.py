@@ -17,7 +17,7 @@ from difftool.errors import InputError
 RANDOM = np.random.default_rng(3)
 
 
-def quiet(done, total):
+def quiet(what, done, total):
     pass
 
 
@@ -83,7 +83,7 @@ def test_twins_in_an_archive(tmp_path):
     assert survey(tmp_path / "a.zip", Fit(4, 4), quiet).twins == survey(folder, Fit(4, 4), quiet).twins
 
 
-def test_the_bar_ends_when_twins_are_known(tmp_path, monkeypatch):
+def test_two_bars_and_the_second_ends_when_twins_are_known(tmp_path, monkeypatch):
     put_all(tmp_path)
     seen = []
     digest = module._digest
@@ -93,25 +93,39 @@ def test_the_bar_ends_when_twins_are_known(tmp_path, monkeypatch):
         return digest(*arguments)
 
     monkeypatch.setattr(module, "_digest", noted)
-    survey(tmp_path, Fit(4, 4), lambda done, total: seen.append((done, total)))
-    alike = 3 + 2 + 2  # of the same length: bitmaps, the copied PNG, the broken pair
-    assert seen.count("hashed") == 5
-    assert seen[0] == (0, 7 + alike)
-    assert seen[-1] == (7 + alike, 7 + alike)
-    told = [each for each in seen if each != "hashed"]
-    assert told == sorted(told)
-    assert [done for done, _ in told].count(7 + alike) == 1
+    survey(tmp_path, Fit(4, 4), lambda what, done, total: seen.append((what, done, total)))
+    first = seen.index("hashed")
+    assert [seen[0], seen[first - 1]] == [("reading", 0, 7), ("reading", 7, 7)]
+    # Of the same length and no broken ones: bitmaps, the copied PNG.
+    steps = [("looking for duplicates", done, 5) for done in range(1, 6)]
+    assert seen[first:] == [each for step in steps for each in ("hashed", step)]
 
 
 def test_a_file_that_goes_away_is_nobodys_twin(tmp_path):
     noise(tmp_path / "a.bmp")
     noise(tmp_path / "b.bmp")
 
-    def lose(done, total):
+    def lose(what, done, total):
         if done == 2:
             (tmp_path / "b.bmp").unlink(missing_ok=True)
 
     assert survey(tmp_path, Fit(4, 4), lose).twins == []
+
+
+def test_a_member_that_is_damaged_behind_its_picture_ends_nothing(tmp_path):
+    """Large ones are read as far as the picture goes, and only the hash of all finds it."""
+    packed = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(packed, "BMP")
+    content = packed.getvalue() + bytes(17 << 20)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.bmp", content)
+        archive.writestr("b.bmp", content)
+    raw = bytearray((tmp_path / "a.zip").read_bytes())
+    raw[16 << 20] ^= 1
+    (tmp_path / "a.zip").write_bytes(raw)
+    found = survey(tmp_path / "a.zip", Fit(4, 4), quiet)
+    assert found.report.found == "found 2 images in 1 folder, ignored 0 files"
+    assert found.twins == []
 
 
 def test_the_shown_are_spread_over_all(tmp_path):
@@ -121,6 +135,14 @@ def test_the_shown_are_spread_over_all(tmp_path):
     assert len(shown) == SHOWN
     assert (shown[0], shown[-1]) == (0, 3 * SHOWN - 1)
     assert set(np.diff(shown)) <= {3, 4}
+
+
+def test_where_one_is_broken_the_next_is_shown(tmp_path):
+    for index in range(2 * SHOWN - 1):  # every other one has a place among the shown, and is broken
+        path = tmp_path / f"{index:03d}.png"
+        Image.new("L", (1, 1), index).save(path) if index % 2 else path.touch()
+    shown = survey(tmp_path, Fit(1, 1, 1), quiet).shown.ravel().tolist()
+    assert shown == list(range(1, 2 * SHOWN - 1, 2))
 
 
 def test_all_broken_is_an_answer_too(tmp_path):

@@ -217,6 +217,21 @@ def test_a_relative_path_counts_from_where_one_is_not_from_the_recipe(data, tmp_
     assert data('[data]\nname = "shapes"\n', "pets").path == place / "pets"
 
 
+def test_so_does_one_that_is_set_and_one_in_the_recipe_does_not(registry, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    text = RECIPE + '[data]\nname = "images"\npath = "pets"\nsize = 8\n'
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text)
+    for sets, path in (
+        ([], tmp_path / "pets"),
+        (["data.size=16"], tmp_path / "pets"),
+        (["data.path=cats"], tmp_path / "here" / "cats"),
+        (['data={name="images", path="cats", size=8}'], tmp_path / "here" / "cats"),
+    ):
+        assert load(str(recipe), registry, sets=sets).recipe("none")[0].data.path == path, sets
+
+
 def test_a_recipe_without_usable_data_still_tells_size(data, tmp_path):
     assert data('[data]\nname = "images"\nsize = 24\n', tmp_path).size == 24
 
