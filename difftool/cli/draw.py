@@ -53,16 +53,21 @@ def draw(
         with blamed(registry, dataset, "drawing"):
             names = [f"{index:06d}.png" for index in range(count)]
             out.mkdir(parents=True, exist_ok=True)
-            if values := images.values(range(count)):
-                replace_file(out / "labels.csv", _table(["file", *values], zip(names, *values.values(), strict=True)))
+            values = images.values(range(count))
+            done: list[str] = []
             try:
                 for index, each in enumerate(names):
                     show.progress("drawing", index, count)
                     replace_file(out / each, png(images.take([index])[0]), sync=False)
+                    done.append(each)
             except KeyboardInterrupt:
                 raise Stopped(
-                    "interrupted", interrupted=True, saved=f"{index} of {count} in {out.absolute()}"
+                    "interrupted", interrupted=True, saved=f"{len(done)} of {count} in {out.absolute()}"
                 ) from None
+            finally:
+                if values:  # of those that were drawn: a table with others would be taken for a mistake
+                    rows = zip(done, *values.values(), strict=False)
+                    replace_file(out / "labels.csv", _table(["file", *values], rows))
         show.line(f"{'drawn':>10}  {count:,} pictures" + (", labels.csv" if values else ""))
     typer.echo(f"{'next':>10}  difftool train quickstart --data {shlex.quote(str(out))}", err=True)
     answer(out.absolute())
@@ -80,7 +85,7 @@ def _asked(registry: Registry, name: str, count: int, size: int | None, sets: li
         wished["count"] = count
     if size is not None:
         wished["size"] = size
-    places = Places(f"difftool data draw {name}")
+    places = Places(f"difftool data draw {name}", file=False)
     for text, over in options(sets):
         if set(over) != {"data"} or not isinstance(over["data"], dict):
             raise InputError(f"{text}: only keys of the data set may be set here, as in --set data.seed=1")

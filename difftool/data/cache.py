@@ -191,7 +191,7 @@ def _described(table: Path) -> tuple[str, tuple[int, ...]]:
 
 def limit() -> int:
     """Bytes that all of it may take."""
-    text = os.environ.get(LIMIT, str(DEFAULT_GIB))
+    text = os.environ.get(LIMIT) or str(DEFAULT_GIB)
     try:
         gib = float(text)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -111,7 +112,9 @@ class PictureFiles:
             what,
             where=str(source.root),
             why="; ".join(f"{name}: {why}" for name, why in skipped[:3]),
-            do="repair them, or leave them out" if none else "`difftool data scan PATH` names all of them",
+            do="repair them, or leave them out"
+            if none
+            else f"difftool data scan {shlex.quote(str(source.root))} names all of them; data.max_bad = N allows N",
         )
 
 
@@ -142,7 +145,7 @@ def report(listing: Listing, bad: Bad, notes: Sequence[str] = ()) -> Report:
         f"ignored {len(ignored)} file{'s' * (len(ignored) != 1)}"
     )
     told = list(notes)
-    if images < FEW:
+    if 0 < images < FEW:
         told.append(f"{images} image{'s are' if images != 1 else ' is'} few: a model learns them by heart")
     return Report(found + (f" ({counted(ignored)})" if ignored else ""), skipped, tuple(told))
 

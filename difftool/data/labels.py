@@ -127,7 +127,8 @@ def _text(source: Source, table: Entry, where: str) -> str:
         opened = source.open(table)
         raw = opened.read_bytes() if isinstance(opened, Path) else opened.read()
     except Exception as error:  # of an archive: a bad checksum, a member cut short
-        raise InputError("the table of labels cannot be read", where=where, why=str(error)) from error
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError("the table of labels cannot be read", where=where, why=why) from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -114,7 +114,8 @@ def _read(source: Source, fit: Fit, entry: Entry) -> Read:
     except MemoryError as error:
         return Read(entry, None, "too large for this machine's memory", passing=_passing(error))
     except Exception as error:  # of an archive: a bad checksum, a member cut short
-        return Read(entry, None, one_line(str(error) or type(error).__name__), passing=_passing(error))
+        reason = "truncated" if isinstance(error, EOFError) else one_line(str(error) or type(error).__name__)
+        return Read(entry, None, reason, passing=_passing(error))
     return Read(entry, pixels, "", size)
 
 

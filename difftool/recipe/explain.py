@@ -38,6 +38,7 @@ class Places:
     label: str
     lines: dict[Path, int] = field(default_factory=dict)
     options: dict[Path, str] = field(default_factory=dict)  # paths that an option or a profile set
+    file: bool = True  # the label is that of a file, which has lines
 
     @classmethod
     def of(cls, label: str, text: str) -> Places:
@@ -72,7 +73,7 @@ class Places:
                 return self.options[prefix]
             if prefix in self.lines:
                 return f"{self.label}:{self.lines[prefix]}"
-        return f"{self.label}:1"
+        return f"{self.label}:1" if self.file else self.label
 
 
 def _split(dotted: str) -> Path:

@@ -19,8 +19,10 @@ def existing(text: str, option: str = "--data ") -> Path:
     try:
         path = Path(text).expanduser().absolute()
         there = path.exists()
+    except PermissionError:
+        raise InputError(f"{option}{text}: no permission to look there", where=str(path)) from None
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL byte
-        raise InputError(f"{option}{text}: not a path", why=str(error)) from None
+        raise InputError(f"{option}{text}: not a path", why=getattr(error, "strerror", None) or str(error)) from None
     if not there:
         hint = "" if "\\" not in text else "write the path with / instead of \\"
         raise InputError(f"{option}{text}: there is no such folder or file", where=str(path), do=hint)

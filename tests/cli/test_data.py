@@ -238,6 +238,25 @@ def test_a_scan_whose_sheet_cannot_be_written_tells_what_it_found(cli, pets, mon
     assert json.loads(cli("data", "scan", pets, "--json")[1])["sheet"] is None
 
 
+def test_what_an_interrupted_drawing_leaves_can_be_used(cli, here, monkeypatch):
+    from difftool.data.sheet import png
+
+    left = iter([png, png])
+
+    def interrupted(pixels):
+        return next(left, stop)(pixels)
+
+    def stop(pixels):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("difftool.data.sheet.png", interrupted)
+    code, _, err = cli("data", "draw", "shapes", "out", "-n", 5)
+    assert code == 130
+    assert f"saved: 2 of 5 in {here / 'out'}" in err
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["000000.png", "000001.png", "labels.csv"]
+    assert len((here / "out" / "labels.csv").read_text().splitlines()) == 3
+
+
 def test_draw_refuses(cli, here, pets):
     before = sorted(pets.rglob("*"))
     code, _, err = cli("data", "draw", "shapes", pets, "-n", 2)
@@ -253,7 +272,7 @@ def test_draw_refuses(cli, here, pets):
         (["shapes", "out", "--set", "train.steps=1"], "only keys of the data set"),
         (["shapes", "out", "--set", "seed=1"], "only keys of the data set"),
         (["shapes", "out", "--size", "1"], "size"),
-        (["images", "out"], "path"),
+        (["images", "out"], "difftool data draw images: data.path: is missing"),
         (["images", "out", "-n", "99", "--size", "8", "--set", f"data.path={pets}"], "-n 99: images has 5 pictures"),
     ):
         code, out, err = cli("data", "draw", *argv)

@@ -417,7 +417,7 @@ def test_more_than_the_limit_is_refused_before_anything_is_read(monkeypatch):
     assert cache.recall("old")
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "inf", "1e300"])
+@pytest.mark.parametrize("text", ["x", "-1", "nan", "inf", "1e300"])
 def test_a_limit_that_is_none(monkeypatch, text):
     monkeypatch.setenv(cache.LIMIT, text)
     with pytest.raises(InputError, match=cache.LIMIT) as caught:
@@ -426,6 +426,8 @@ def test_a_limit_that_is_none(monkeypatch, text):
 
 
 def test_limits(monkeypatch):
+    assert cache.limit() == 20 * 2**30
+    monkeypatch.setenv(cache.LIMIT, "")
     assert cache.limit() == 20 * 2**30
     monkeypatch.setenv(cache.LIMIT, "0.5")
     assert cache.limit() == 2**29
