@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
+from difftool.cli import app
 from difftool.engine.resume import ahead
 from difftool.engine.start import resume, start
 from difftool.engine.watch import Watcher
@@ -99,8 +102,24 @@ def go_on(registry):
 
 
 @pytest.fixture
-def difftool(tmp_path):
-    """The command line in a process of its own, in an empty folder."""
+def difftool(tmp_path, monkeypatch, capsys):
+    """The command line in this process, in an empty folder: what it says, and its exit code."""
+
+    def run(*arguments, check=None):
+        argv = ["difftool", *map(str, arguments)]
+        capsys.readouterr()  # what was printed before is not the command's
+        with monkeypatch.context() as here, mock.patch.dict(os.environ), pytest.raises(SystemExit) as left:
+            here.chdir(tmp_path)
+            here.setattr(sys, "argv", argv)
+            app.main()
+        return _checked(subprocess.CompletedProcess(argv, left.value.code, *capsys.readouterr()), check)
+
+    return run
+
+
+@pytest.fixture
+def difftool_apart(tmp_path):
+    """The same in a process of its own, which takes seconds: for what is about processes."""
 
     def run(*arguments, check=None, **env):
         done = subprocess.run(
@@ -112,11 +131,29 @@ def difftool(tmp_path):
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env},
         )
-        if check is not None:
-            assert done.returncode == check, done.stderr + done.stdout
-        return done
+        return _checked(done, check)
 
     return run
+
+
+def _checked(done, check):
+    if check is not None:
+        assert done.returncode == check, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def hears_signals():
+    """No signal is ignored, here and in processes begun here, though the tests may have been started so (nohup, &)."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def events(run, kind):

@@ -22,8 +22,8 @@ def recipe_file(tmp_path):
     return path
 
 
-def test_a_run_says_what_it_does_and_leaves_what_the_docs_say(difftool, recipe_file, tmp_path):
-    done = difftool("train", "tiny.toml", "--name", "a", *SMALL, check=0)
+def test_a_run_says_what_it_does_and_leaves_what_the_docs_say(difftool, difftool_apart, recipe_file, tmp_path):
+    done = difftool_apart("train", "tiny.toml", "--name", "a", *SMALL, check=0)
     for words in ("10 pictures, 8x8, 3 channels", "parameters", "abar_T", "3 steps of 6", "disk", "checkpoint every"):
         assert words in done.stderr
     root = tmp_path / "runs" / "a"
@@ -121,18 +121,13 @@ def test_a_second_run_gets_a_folder_of_its_own(difftool, recipe_file, tmp_path):
     assert "difftool resume" in refused.stderr
 
 
+@pytest.mark.usefixtures("hears_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_has_its_exit_code(recipe_file, tmp_path, number):
     command = [sys.executable, "-m", "difftool", "train", "tiny.toml", "--name", "s", "--set", "train.steps=100000"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=env,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  nohup hands down an ignored one
+        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     root = tmp_path / "runs" / "s"
     deadline = time.monotonic() + 120
@@ -162,12 +157,12 @@ def test_a_reader_that_goes_away_does_not_end_the_training(recipe_file, tmp_path
     assert json.loads(status.read_text())["state"] == "done"
 
 
-def test_a_busy_run_is_refused_before_torch(difftool, train):
+def test_a_busy_run_is_refused_before_torch(difftool_apart, train):
     from difftool.run.lock import RunLock
 
     run = train("train.steps=1")
     with RunLock(run):
-        done = difftool("resume", run.root, check=3)
+        done = difftool_apart("resume", run.root, check=3)
     assert str(os.getpid()) in done.stderr
 
 
@@ -271,6 +266,7 @@ def test_observers_and_sinks_hear_of_a_run(train, monkeypatch):
     assert dict(heard)["on_preview"] == ["image", "run", "step"]
 
 
+@pytest.mark.usefixtures("hears_signals")
 def test_ctrl_c_while_torch_is_loaded_is_clean(recipe_file, tmp_path):
     """The import is let finish: a half-imported torch cannot be told from a bug."""
     code = (

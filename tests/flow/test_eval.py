@@ -167,7 +167,7 @@ def test_ones_own_pictures(judged, good, images, tmp_path):
     assert other["bits-per-dim"] > ours["bits-per-dim"] + 1
 
 
-def test_everything_that_can_be_refused_is_refused_before_torch(difftool, good, folder, tmp_path):
+def test_everything_that_can_be_refused_is_refused_before_torch(difftool_apart, good, folder, tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError('torch was loaded')")
     path = os.pathsep.join([str(tmp_path), *(each for each in sys.path if each)])
@@ -186,10 +186,10 @@ def test_everything_that_can_be_refused_is_refused_before_torch(difftool, good, 
         ((good.root, *METRIC, "--data", tmp_path / "nowhere"), "there is no such folder"),
         ((good.weights, *METRIC, "--raw"), "--raw is for a run"),
     ):
-        done = difftool("eval", *arguments, check=2, PYTHONPATH=path)
+        done = difftool_apart("eval", *arguments, check=2, PYTHONPATH=path)
         assert says in done.stderr, done.stderr
         assert done.stdout == ""
-    assert "torch was loaded" in difftool("eval", good.root, *METRIC, PYTHONPATH=path).stderr
+    assert "torch was loaded" in difftool_apart("eval", good.root, *METRIC, PYTHONPATH=path).stderr
 
 
 def test_what_is_set_goes_to_each_metric_that_has_it():

@@ -65,6 +65,7 @@ def test_history_has_every_row_once_and_the_same_losses(train, go_on, whole, tmp
     ]
 
 
+@pytest.mark.usefixtures("hears_signals")
 def test_ctrl_c_has_its_own_exit_code(train):
     with pytest.raises(Stopped) as stopped:
         train(watcher=StopAt(2, signal.SIGINT))
@@ -185,6 +186,7 @@ def test_a_trainer_killed_at_the_very_end_is_put_right(train, go_on):
     assert json.loads(run.status.read_text())["state"] == "done"
 
 
+@pytest.mark.usefixtures("hears_signals")
 def test_repeated_hangups_and_terms_still_save(train):
     class Hammered(Watcher):
         def step(self, step):

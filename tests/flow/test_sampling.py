@@ -47,18 +47,13 @@ def pixels(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 
 
-def test_the_file_alone_gives_the_bytes_of_the_run(run, difftool_here, tmp_path):
+def test_the_file_alone_gives_the_bytes_of_the_run(run, difftool_apart, tmp_path):
     shutil.copy(run.weights, tmp_path / "model.safetensors")
-    difftool_here("sample", "model.safetensors", "-n", 4, "--seeds", "0-3", "-o", "file", check=0)
-    difftool_here("sample", run.root, "-n", 4, "--seeds", "0-3", "-o", "run", check=0)
+    difftool_apart("sample", "model.safetensors", "-n", 4, "--seeds", "0-3", "-o", "file", check=0)
+    difftool_apart("sample", run.root, "-n", 4, "--seeds", "0-3", "-o", "run", check=0)
     ours = pixels(tmp_path / "file")
     assert len(ours) == 5
     assert ours == pixels(tmp_path / "run")
-
-
-@pytest.fixture
-def difftool_here(difftool):
-    return difftool
 
 
 def test_pictures_barely_depend_on_the_batch(model, capsys):
@@ -246,6 +241,7 @@ def test_optimizer_and_foreign_files_say_what_they_are(run, difftool, tmp_path):
     assert "did you mean" in difftool("sample", "rum", "--runs", run.root.parent, check=2).stderr
 
 
+@pytest.mark.usefixtures("hears_signals")
 def test_ctrl_c_keeps_the_pictures_that_are_done(run, tmp_path):
     import os
     import signal
