@@ -108,10 +108,11 @@ def difftool(tmp_path, monkeypatch, capsys):
     def run(*arguments, check=None):
         argv = ["difftool", *map(str, arguments)]
         capsys.readouterr()  # what was printed before is not the command's
-        with monkeypatch.context() as here, mock.patch.dict(os.environ), pytest.raises(SystemExit) as left:
+        with monkeypatch.context() as here, mock.patch.dict(os.environ):  # what --debug sets goes again
             here.chdir(tmp_path)
             here.setattr(sys, "argv", argv)
-            app.main()
+            with pytest.raises(SystemExit) as left:
+                app.main()
         return _checked(subprocess.CompletedProcess(argv, left.value.code, *capsys.readouterr()), check)
 
     return run

@@ -157,7 +157,7 @@ def test_a_reader_that_goes_away_does_not_end_the_training(recipe_file, tmp_path
     assert json.loads(status.read_text())["state"] == "done"
 
 
-def test_a_busy_run_is_refused_before_torch(difftool_apart, train):
+def test_a_busy_run_is_refused_and_by_whom_it_is_held(difftool_apart, train):
     from difftool.run.lock import RunLock
 
     run = train("train.steps=1")

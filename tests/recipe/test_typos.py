@@ -1,4 +1,4 @@
-"""A slip of one letter in any key of a recipe that has them all is refused where it stands, and told the right one."""
+"""A slip of one letter in any section or key of the core is refused where it stands, with the right spelling."""
 
 import re
 
