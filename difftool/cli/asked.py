@@ -14,7 +14,7 @@ from difftool.plugin.component import NoiseSchedule
 from difftool.plugin.spelling import nearest
 from difftool.recipe.check import unlearned
 from difftool.recipe.explain import Places, Problem
-from difftool.recipe.load import Maker
+from difftool.recipe.make import Maker
 from difftool.recipe.model import Sample
 from difftool.recipe.overlay import mark, options, overlay, value_of
 

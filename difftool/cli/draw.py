@@ -76,7 +76,7 @@ def draw(
 def _asked(registry: Registry, name: str, count: int, size: int | None, sets: list[str]) -> Dataset:
     from difftool.errors import InputError, RecipeError
     from difftool.recipe.explain import Places
-    from difftool.recipe.load import Maker
+    from difftool.recipe.make import Maker
     from difftool.recipe.overlay import mark, options, overlay
 
     fields = registry.get("dataset", name).model_fields

@@ -100,7 +100,7 @@ def _metrics(registry: Registry, names: Sequence[str], sets: Sequence[str]) -> d
     """The metrics that are asked for; what is set goes to each that has such a key."""
     from difftool.errors import InputError, RecipeError
     from difftool.recipe.explain import Places
-    from difftool.recipe.load import Maker
+    from difftool.recipe.make import Maker
     from difftool.recipe.overlay import Table, mark, options, overlay
 
     if not names:
@@ -132,7 +132,7 @@ def _metrics(registry: Registry, names: Sequence[str], sets: Sequence[str]) -> d
 def _dataset(known: Described, data: str | None) -> Dataset:
     """What the model was trained on, or what is at a path, brought to the same size."""
     from difftool.errors import InputError
-    from difftool.recipe.load import Maker
+    from difftool.recipe.make import Maker
     from difftool.recipe.own import existing, own_data, reader_of, size_of
 
     section = known.recipe.get("data")

@@ -188,7 +188,7 @@ def _part(offer: Offer, sets: list[str]) -> Component:
     from difftool.errors import RecipeError
     from difftool.plugin.loader import installed
     from difftool.recipe.explain import Places
-    from difftool.recipe.load import Maker
+    from difftool.recipe.make import Maker
     from difftool.recipe.overlay import Table, mark, options, overlay
 
     wished: Table = {}

@@ -12,7 +12,7 @@ from difftool.engine.sealed import Sealed
 from difftool.errors import InputError
 from difftool.plugin.component import Backbone, Condition, Loss, NoiseSchedule, Sampler, Target
 from difftool.plugin.registry import Registry
-from difftool.recipe.load import Maker
+from difftool.recipe.make import Maker
 from difftool.recipe.model import Sample
 from difftool.recipe.write import Table
 

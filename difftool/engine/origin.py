@@ -11,7 +11,7 @@ from difftool.engine.sealed import Sealed
 from difftool.errors import InputError
 from difftool.plugin.registry import Registry
 from difftool.plugin.spelling import nearest
-from difftool.recipe.load import Maker
+from difftool.recipe.make import Maker
 from difftool.recipe.write import Table, changes
 
 MEANING = {"predict": "target", "schedule": "schedule", "backbone": "backbone"}

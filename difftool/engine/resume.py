@@ -12,7 +12,8 @@ from difftool.engine.saved import newest
 from difftool.errors import InputError
 from difftool.plugin.registry import Registry
 from difftool.plugin.spelling import nearest
-from difftool.recipe.load import make, prepare
+from difftool.recipe.load import prepare
+from difftool.recipe.make import make
 from difftool.recipe.model import Recipe
 from difftool.recipe.source import read
 from difftool.recipe.write import changes, flat, plain

@@ -15,6 +15,7 @@ from difftool.builtin.avatar_eyes import SHAPES
 from difftool.builtin.avatar_hair import FRINGES
 from difftool.builtin.avatar_scene import scene
 from difftool.builtin.avatars import Avatars
+from difftool.data import cache
 from difftool.testing import check_dataset
 
 TABLES = {
@@ -290,3 +291,15 @@ def test_no_such_avatar(index):
 def test_avatars_refuse(bad):
     with pytest.raises(ValidationError):
         Avatars(**bad)
+
+
+@pytest.mark.parametrize("version", ["PIL.__version__", "difftool.builtin.avatar_paint.VERSION"])
+def test_faces_are_drawn_anew_by_another_pillow_or_another_hand(tmp_path, monkeypatch, version):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    faces = Avatars(size=16, count=2)
+    faces.open()
+    faces.open()
+    assert len(cache.holdings()) == 1
+    monkeypatch.setattr(version, "another")
+    faces.open()
+    assert len(cache.holdings()) == 2

@@ -367,7 +367,7 @@ def test_what_becomes_a_pipe_meanwhile_is_not_waited_for(tmp_path, monkeypatch):
 def test_what_may_not_be_read(mnist):
     folder = mnist[0]
     (folder / "t10k-images-idx3-ubyte").chmod(0)
-    assert refused(Idx(path=folder)).where == str(folder / "t10k-images-idx3-ubyte")
+    assert refused(Idx(path=folder, split="test")).where == str(folder / "t10k-images-idx3-ubyte")
     folder.chmod(0)
     try:
         assert not Idx.reads(folder)

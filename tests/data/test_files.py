@@ -503,10 +503,11 @@ def test_a_seed_that_chooses_nothing_changes_nothing(root, decoded):
     assert len(decoded) == 12
 
 
-def test_another_pillow_makes_it_anew(root, decoded, monkeypatch):
+@pytest.mark.parametrize("version", ["PIL.__version__", "difftool.data.files.VERSION"])
+def test_another_pillow_or_another_way_makes_it_anew(root, decoded, monkeypatch, version):
     many(root)
     PictureFiles(root, PLAIN).prepare(quiet)
-    monkeypatch.setattr("PIL.__version__", "0.1")
+    monkeypatch.setattr(version, "another")
     PictureFiles(root, PLAIN).prepare(quiet)
     assert len(decoded) == 24
 

@@ -1,7 +1,6 @@
 """What a batch is made of: mirrors and withheld labels by step, time spent on data, room on the device."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,36 +8,17 @@ import torch
 
 from difftool.data.array import ArrayImages
 from difftool.engine.feed import Feed, fits
-from difftool.plugin.loader import installed
-from difftool.recipe.load import prepare
-from difftool.recipe.source import parse
 
 CPU = torch.device("cpu")
 COUNT = 32
-TEXT = b"""
-recipe = 1
-name = "t"
-[data]
-name = "shapes"
-size = 8
-[backbone]
-name = "mlp"
-width = 16
-[train]
-steps = 5
-batch = 32
-device = "cpu"
-"""
 
 
 @pytest.fixture
-def feed():
+def feed(make, registry):
     """Feeds pictures to the recipe with some changes."""
 
     def build(images, *sets):
-        registry = installed().registry
-        source = parse(TEXT, label="t.toml", folder=Path())
-        return Feed(images, prepare(source, registry, sets=list(sets)).recipe("none")[0], registry, CPU)
+        return Feed(images, make(f"train.batch={COUNT}", *sets), registry, CPU)
 
     return build
 

@@ -2,7 +2,6 @@
 
 import math
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,48 +17,9 @@ from difftool.engine.feed import Feed
 from difftool.engine.loop import State, gradients, lr_at, optimizer_for, train
 from difftool.engine.plan import plan, size
 from difftool.errors import InputError, PluginError
-from difftool.plugin.loader import installed
-from difftool.recipe.load import prepare
 from difftool.recipe.model import Optim
-from difftool.recipe.source import parse
 
 CPU = torch.device("cpu")
-TEXT = b"""
-recipe = 1
-name = "t"
-[data]
-name = "shapes"
-size = 8
-count = 12
-[schedule]
-name = "linear"
-T = 20
-scale = true
-last = 0.3
-[backbone]
-name = "mlp"
-width = 16
-[train]
-steps = 5
-batch = 8
-ema = 0.9
-device = "cpu"
-precision = "float32"
-"""
-
-
-@pytest.fixture
-def registry():
-    return installed().registry
-
-
-@pytest.fixture
-def make(registry):
-    def recipe(*sets):
-        source = parse(TEXT, label="t.toml", folder=Path())
-        return prepare(source, registry, sets=list(sets)).recipe("none")[0]
-
-    return recipe
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from difftool.builtin.losses import L1, L2, Huber
 from difftool.errors import PluginError
 from difftool.plugin.component import Loss
-from difftool.recipe.load import Maker
+from difftool.recipe.make import Maker
 from difftool.recipe.write import toml
 
 CODE = '''

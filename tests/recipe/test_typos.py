@@ -5,7 +5,7 @@ import re
 import pytest
 
 from difftool.errors import RecipeError
-from difftool.recipe.load import make
+from difftool.recipe.make import make
 from difftool.recipe.model import KEYS, SECTIONS
 from difftool.recipe.source import parse
 
