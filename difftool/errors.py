@@ -8,13 +8,29 @@ from __future__ import annotations
 import unicodedata
 from typing import ClassVar
 
+_STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_MARKS = {"Mn", "Me"}
+_MOST_MARKS = 4
+"""On one letter; what piles up beyond is drawn over the lines above and below."""
+_NEITHER = range(0xE0000, 0xE1000)
+"""Tags and what is like them; selectors among them are marks to Unicode, and some are not assigned."""
+_SELECTORS = range(0xFE00, 0xFE10)
+"""They say how a sign is to look, and with that how wide it is, about which terminals do not agree."""
+
 
 def safe_text(text: str) -> str:
     """The text with every control and bidi character made visible: nothing from outside may steer a terminal."""
-    return "".join(
-        char if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"} else f"\\x{ord(char):02x}"
-        for char in text
-    )
+    if text.isascii() and text.isprintable():
+        return text
+    safe, marks = [], 0
+    for char in text:
+        number, kind = ord(char), unicodedata.category(char)
+        marks = marks + 1 if kind in _MARKS else 0
+        if number in _SELECTORS:
+            continue
+        steers = kind in _STEERING or number in _NEITHER or number & 0xFFFE == 0xFFFE or marks > _MOST_MARKS
+        safe.append(f"\\x{number:02x}" if steers and char != "\n" else char)
+    return "".join(safe)
 
 
 def one_line(text: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from difftool.cli.draw import draw
-from difftool.cli.progress import UI, clock, display
+from difftool.cli.progress import UI, display
 from difftool.cli.tables import as_json, table
+from difftool.run.spoken import clock
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -15,13 +15,12 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from difftool.engine.watch import Watcher
 from difftool.errors import safe_text
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from difftool.run.layout import RunDir
+from difftool.run.spoken import clock
 
 LINES = 60
 """About how many rows a plain log shows, however long the run is."""
@@ -34,12 +33,15 @@ class UI(StrEnum):
     rich = "rich"
     plain = "plain"
     json = "json"
+    tui = "tui"
 
 
 def display(ui: UI) -> Plain:
     """The display for this terminal."""
+    from difftool.cli.live import Live
+
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if ui is UI.rich or (ui is UI.auto and terminal):
+    if ui is UI.rich or (ui in (UI.auto, UI.tui) and terminal):
         return Live()
     return Json() if ui is UI.json else Plain()
 
@@ -50,18 +52,6 @@ def answer(text: object) -> None:
         print(text, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
-
-
-def clock(seconds: float) -> str:
-    """A duration: 45 s, 3 min 20 s, 2 h 05 min, 3 d 4 h."""
-    s = round(seconds)
-    if s < 60:
-        return f"{s} s"
-    if s < 3600:
-        return f"{s // 60} min {s % 60:02d} s"
-    if s < 86400:
-        return f"{s // 3600} h {s % 3600 // 60:02d} min"
-    return f"{s // 86400} d {s % 86400 // 3600} h"
 
 
 class Plain(Watcher):
@@ -120,7 +110,7 @@ class Plain(Watcher):
         step = int(row["step"])
         if step - self.shown >= self.total / LINES or step == self.total:
             self.shown = step
-            self.line(f"step {step:,}/{self.total:,}  {_figures(row)}  {_left(eta)}")
+            self.line(f"step {step:,}/{self.total:,}  {figures(row)}  {left(eta)}")
 
     def say(self, text: str) -> None:
         """Something a person should know."""
@@ -134,15 +124,26 @@ class Plain(Watcher):
         tenth = 10 * done // max(1, total)
         if tenth > self.shown and now - self.started > 2:
             self.shown = tenth
-            self.line(f"{what} {done:,}/{total:,}  {_left((now - self.started) / done * (total - done))}")
+            self.line(f"{what} {done:,}/{total:,}  {left((now - self.started) / done * (total - done))}")
 
     def wrote(self, what: str, path: Path) -> None:
         """A file is on disk."""
         self.line(f"{what:>10}  {path.absolute()}")
 
+    def starting(self, text: str) -> None:
+        """The newest line of a process that starts and has no display of its own."""
+        self.line(f"{'starting':>10}  {text}")
+
+    def detached(self, run: RunDir, log: Path, pid: int) -> None:
+        """A trainer runs on its own now: where it is, how to look at it and how to stop it."""
+        self.line(f"{'run':>10}  {run.root.absolute()}")
+        self.line(f"{'watch':>10}  difftool tui {run.typed}")
+        self.line(f"{'stop':>10}  difftool runs stop {run.typed}")
+        answer(run.root.absolute())
+
     def finish(self, root: Path) -> None:
         """Where everything is, and what to type next; the folder alone on standard output."""
-        last = sorted((root / "previews").glob("step-*.png"))[-1:]
+        last = sorted(path for path in (root / "previews").glob("step-*.png") if path.stem[5:].isdecimal())[-1:]
         took = clock(time.monotonic() - self.started)
         self.line(f"{'done':>10}  in {took}")
         for path in last:
@@ -176,95 +177,23 @@ class Json(Plain):
         """A file."""
         self._emit(kind=what, path=str(path.absolute()))
 
+    def detached(self, run: RunDir, log: Path, pid: int) -> None:
+        """The folder, the log and the process."""
+        self._emit(kind="detached", name=run.name, run=str(run.root.absolute()), log=str(log.absolute()), pid=pid)
+
     def finish(self, root: Path) -> None:
         """The folder."""
         self._emit(kind="done", run=str(root.absolute()))
 
 
-class Live(Plain):
-    """A progress bar with the figures that matter, and lines above it that stay."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._figures = ""
-        self._drawn = 0.0
-
-    def busy(self, what: str) -> None:
-        """A spinner until the run begins."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}", markup=False),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-        )
-        self._task = self._bar.add_task(what, total=None, figures="")
-        self._bar.start()
-
-    def quiet(self) -> None:
-        """The bar goes, the lines stay."""
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
-
-    def line(self, text: str) -> None:
-        """Above the bar."""
-        if self._bar:
-            with contextlib.suppress(OSError):
-                self._bar.console.print(safe_text(text), markup=False, soft_wrap=True)
-        else:
-            super().line(text)
-
-    def begin(self, facts: Mapping[str, str], first: int, total: int) -> None:
-        """The facts, then the bar."""
-        super().begin(facts, first, total)
-        self.busy("training")
-        self._update(completed=first, total=total)
-
-    def step(self, step: int) -> None:
-        """Moves the bar, ten times a second at most."""
-        now = time.monotonic()
-        if now - self._drawn > 0.1:
-            self._drawn = now
-            self._update(completed=step, description=f"step {step:,}/{self.total:,}")
-
-    def row(self, row: Mapping[str, Any], eta: float | None) -> None:
-        """The newest figures, beside the bar."""
-        self._figures = f"{_figures(row)}  {_left(eta)}"
-        self._update(figures=self._figures, completed=row["step"], description=f"step {row['step']:,}/{self.total:,}")
-
-    def drawing(self, done: int, total: int) -> None:
-        """A preview is drawn; training waits for it."""
-        self._update(figures=f"drawing a preview, step {done}/{total}" if done < total else self._figures)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Moves the bar."""
-        now = time.monotonic()
-        if done == 0:
-            self.started = now
-        if done in (0, total) or now - self._drawn > 0.1:
-            self._drawn = now
-            left = _left((now - self.started) / done * (total - done)) if done else ""
-            self._update(completed=done, total=total, description=what, figures=f"{done:,}/{total:,}  {left}")
-
-    def _update(self, **fields: Any) -> None:
-        if self._bar and self._task is not None:
-            with contextlib.suppress(OSError):
-                self._bar.update(self._task, **fields)
-
-
-def _figures(row: Mapping[str, Any]) -> str:
+def figures(row: Mapping[str, Any]) -> str:
+    """The numbers of a row that matter while one waits."""
     loss = "not finite" if row["loss"] is None else f"{row['loss']:.4f}"
     return f"loss {loss}  {row['images_per_s']:,.0f} pictures/s"
 
 
-def _left(eta: float | None) -> str:
+def left(eta: float | None) -> str:
+    """How much time is left, once that is known."""
     return "" if not eta else f"{clock(eta)} left"
 
 

@@ -19,7 +19,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="As JSON on standard
     """The recipes that ship with difftool."""
     from difftool.recipe.source import shipped
 
-    rows = [(name, _about(path), str(path)) for name, path in shipped().items()]
+    rows = [(name, about_of(path), str(path)) for name, path in shipped().items()]
     if json:
         as_json([{"name": name, "about": about, "path": path} for name, about, path in rows])
     else:
@@ -98,7 +98,7 @@ def schema() -> None:
     as_json(make(installed().registry))
 
 
-def _about(path: Path) -> str:
+def about_of(path: Path) -> str:
     """The first comment of a recipe says what it is."""
     first = path.read_text("utf-8").split("\n", 1)[0]
     return first.lstrip("# ").split("  ")[0] if first.startswith("#") else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from difftool.cli.progress import UI, display
-from difftool.cli.train import RUNS, RunsFolder, Sets, Ui
+from difftool.cli.train import RUNS, Detach, RunsFolder, Sets, Ui
 
 if TYPE_CHECKING:
     from difftool.plugin.component import Dataset
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def resume(
+    ctx: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, the beginning of its name, or latest.")],
     sets: Sets = None,
     allow: Annotated[
@@ -22,34 +23,42 @@ def resume(
         typer.Option("--allow-change", metavar="KEY", help="Let this key differ from the steps trained so far."),
     ] = None,
     runs: RunsFolder = RUNS,
+    detach: Detach = False,
     ui: Ui = UI.auto,
 ) -> None:
     """Go on with a run that was stopped, or train a finished one longer.
 
     Longer: difftool resume latest --set train.steps=20000
     """
+    from difftool.cli.detach import hand_over, leaves, passed_on
     from difftool.engine.resume import ahead
     from difftool.plugin.loader import installed
+    from difftool.run import launch
     from difftool.run.layout import find_run
     from difftool.run.lock import RunLock
 
+    away = leaves(detach, ui)
     found = find_run(run, runs)
     with RunLock(found):
         # Every refusal that needs no tensors comes before torch is loaded.
         coming = ahead(found, installed().registry, sets or [], allow or [])
         if not coming.complete:
             _find(coming.recipe.data, installed().registry)
-        with display(ui) as show:
-            with show.loading("torch"):
-                from difftool.engine.start import resume as go_on
+        if coming.complete or not away:
+            with display(ui) as show:
+                with show.loading("torch"):
+                    from difftool.engine.start import resume as go_on
 
-            go_on(found, installed().registry, show, coming)
+                go_on(found, installed().registry, show, coming)
     if coming.complete:
         typer.echo(
             f"{found.name} is already complete; to train it longer: "
             f"difftool resume {found.root} --set train.steps=N with a larger N",
             err=True,
         )
+    elif away:  # the lock is free again: the other process takes it
+        options = passed_on(ctx)
+        hand_over(lambda: launch.resume(found, options[: options.index("--")]), ui, runs)
     else:
         show.finish(found.root)
 

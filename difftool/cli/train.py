@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from difftool.cli.progress import UI, Plain, display
+from difftool.run.layout import new_name
 
 if TYPE_CHECKING:
     from difftool.plugin.component import Dataset
@@ -22,10 +25,16 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe, as in --set optim.lr=1e-4."),
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds runs.")]
-Ui = Annotated[UI, typer.Option("--ui", help="How progress is shown; auto: rich in a terminal, else plain.")]
+Ui = Annotated[
+    UI, typer.Option("--ui", help="How progress is shown; auto: rich in a terminal, else plain; tui: the dashboard.")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Train in the background; it goes on when this terminal is closed.")
+]
 
 
 def train(
+    ctx: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of one that ships.")],
     data: Annotated[
         str | None, typer.Option(metavar="PATH", help="Train on these pictures instead: a folder, .zip, .tar, ...")
@@ -46,17 +55,21 @@ def train(
     name: Annotated[str | None, typer.Option(metavar="N", help="The run's folder name.")] = None,
     runs: RunsFolder = RUNS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+    detach: Detach = False,
     ui: Ui = UI.auto,
 ) -> None:
     """Train a recipe: difftool train quickstart."""
+    from difftool.cli.detach import hand_over, leaves, passed_on
     from difftool.engine.origin import begin_with, check_allowed
     from difftool.engine.sealed import open_model_file
     from difftool.errors import InputError
     from difftool.plugin.loader import installed
     from difftool.recipe.load import load
     from difftool.recipe.write import plain
+    from difftool.run import launch
     from difftool.run.layout import check_free
 
+    away = leaves(detach, ui) and not dry_run
     if name is not None:
         check_free(runs, name)
     registry = installed().registry
@@ -71,6 +84,10 @@ def train(
         table = plain(loaded.recipe("none" if profile == "auto" else profile)[0], registry)
         table.pop("conditions")  # what they are, only the data says
         begin_with(start_from, table, registry, allow or [])
+    if away:
+        called = name or _name(loaded.recipe("none" if profile == "auto" else profile)[0])
+        hand_over(lambda: launch.train(passed_on(ctx), runs, called), ui, runs)
+        return
     with display(ui) as show:
         with show.loading("torch"):
             from difftool.engine.device import pick
@@ -88,6 +105,10 @@ def train(
     show.finish(run.root)
 
 
+def _name(recipe: Recipe) -> str:
+    return new_name(recipe.name, datetime.now(), secrets.token_hex(2))
+
+
 def _find(data: Dataset | None, registry: Registry) -> None:
     from difftool.plugin.blame import blamed
 
@@ -98,9 +119,10 @@ def _find(data: Dataset | None, registry: Registry) -> None:
 
 def _say_plan(recipe: Recipe, registry: Registry, watcher: Plain) -> None:
     from difftool.engine.data import opened
-    from difftool.engine.plan import plan, size
+    from difftool.engine.plan import plan
     from difftool.recipe.explain import show
     from difftool.recipe.write import differences
+    from difftool.run.spoken import size
 
     if recipe.conditions:  # how many labels there are, only the data knows
         recipe = opened(recipe, registry, watcher).recipe

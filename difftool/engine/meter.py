@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -39,6 +41,26 @@ class Meter:
         self.grad_norm += tick.grad_norm
         self.streak = (self.streak + tick.skipped) * tick.skipped
         self.steps += 1
+        self.last = tick
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Time in which nothing is trained, such as for a preview: it does not count as slow training."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            # A row may have been written meanwhile, and begun a new count.
+            self.paused += time.monotonic() - max(start, self.since)
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """Time that says nothing of how long the rest will take, such as a pause that somebody asked for."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.began += time.monotonic() - start
 
     def broken(self) -> str | None:
         """Why training must stop, if numbers went wrong; waits for the device."""
@@ -47,8 +69,9 @@ class Meter:
             return "the loss is no longer a number"
         return f"the gradient was not finite {PATIENCE} times in a row" if streak >= PATIENCE else None
 
-    def row(self, tick: Tick) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """Means since the row before, as one event; starts over."""
+        tick = self.last
         numbers = torch.cat([self.loss_sum, self.loss_count, self.grad_norm[None]]).tolist()
         sums, counts, norm = numbers[:4], numbers[4:8], numbers[8]
         seconds = max(1e-9, time.monotonic() - self.since - self.paused)

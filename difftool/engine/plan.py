@@ -15,8 +15,7 @@ from difftool.engine.build import network, schedule_of
 from difftool.errors import DiskError, PluginError
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
-
-GIB = 2**30
+from difftool.run.spoken import size
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,3 @@ def need_disk(folder: Path, needed: int) -> None:
             where=str(there),
             do="free some space, choose another folder with --runs, or keep fewer: --set checkpoint.keep=1",
         )
-
-
-def size(count: float) -> str:
-    """Bytes in words."""
-    for unit, scale in (("GiB", GIB), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{int(count)} bytes"

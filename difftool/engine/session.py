@@ -7,15 +7,16 @@ import time
 import traceback
 from typing import Any
 
-import torch
-
-from difftool.core.sampling import to_bytes
 from difftool.core.types import RunInfo
 from difftool.data.sheet import sheet
-from difftool.engine import checkpoint, pictures
-from difftool.engine.build import Workshop, how_of, model_of, versions
-from difftool.engine.loop import State, Tick, train
+from difftool.engine import checkpoint
+from difftool.engine.build import Workshop, versions
+from difftool.engine.curve import Curve
+from difftool.engine.loop import State, train
+from difftool.engine.machine import Machine
 from difftool.engine.meter import Meter
+from difftool.engine.orders import Orders
+from difftool.engine.preview import preview
 from difftool.engine.stopping import StopAsked
 from difftool.engine.watch import Watcher
 from difftool.errors import NonFiniteError, Stopped, exit_code_of
@@ -24,8 +25,8 @@ from difftool.plugin.component import SinkWriter
 from difftool.plugin.loader import installed
 from difftool.plugin.observers import Observers
 from difftool.run.layout import RunDir
-from difftool.run.records import encode
-from difftool.run.writer import RunWriter, replace_file
+from difftool.run.records import Status, load
+from difftool.run.writer import RunWriter
 
 
 class Session:
@@ -42,7 +43,11 @@ class Session:
 
     def go(self, changes: dict[str, Any] | None = None) -> None:
         """Trains to the end; whatever ends it is written down before it is raised."""
+        before = Status.from_json(load(self.run.status))
+        self.curve = Curve(before.curve, before.step, self.first)
         self.writer = RunWriter(self.run)
+        self.stop = StopAsked()
+        self.orders = Orders(self, self.stop)
         self.observers = Observers(installed().plugins, self.say)
         total = self.recipe.train.steps
         try:
@@ -57,26 +62,29 @@ class Session:
                 versions=versions(self.recipe, self.shop.registry),
                 changes=changes or {},
             )
-            self.writer.status(force=True, state="running", step=self.first, total=total)
+            self.writer.status(
+                force=True, state="running", step=self.first, total=total, curve=self.curve.reach(self.first)
+            )
             self.observers.notify("on_run_start", run=self.info)
-            with StopAsked() as stop:
-                self._loop(stop)
+            with self.stop, Machine(self.run.root, self.writer.event):
+                self._loop()
         except BaseException as error:
             self._end(error)
             raise
         self._end(None)
 
-    def _loop(self, stop: StopAsked) -> None:
-        recipe, device = self.recipe, self.shop.device
-        meter = Meter(recipe, self.shop.feed, device, self.first)
+    def _loop(self) -> None:
+        recipe, device, stop, orders = self.recipe, self.shop.device, self.stop, self.orders
+        meter = self.meter = Meter(recipe, self.shop.feed, device, self.first)
         look = 1 if device.type == "cpu" else min(20, recipe.log.every)  # elsewhere looking means waiting
         ticks = train(self.state, self.shop.feed, recipe, self.shop.schedule, device, self.shop.precision)
         for tick in ticks:
             meter.add(tick)
             self.watcher.step(tick.step)
+            self.writer.status(step=tick.step, curve=self.curve.reach(tick.step))
             last = tick.step == recipe.train.steps
             if (tick.step % look == 0 or last) and (why := meter.broken()):
-                self._row(meter, tick)
+                self.row()
                 raise NonFiniteError(
                     f"{why} (step {tick.step})",
                     why="usually a learning rate that is too high, or data that is not what it should be",
@@ -85,17 +93,19 @@ class Session:
                     else "lower optim.lr, or set optim.grad_clip = 1.0",
                     saved=self.saved,
                 )
+            orders.hear()
             if tick.step % recipe.log.every == 0 or last or stop:
-                self._row(meter, tick)
-            start = time.monotonic()
-            # Saved first, shown after: a preview that takes long or fails must not cost a checkpoint.
-            if tick.step % recipe.checkpoint.every == 0 or last or stop:
-                self._save()
-            if not stop and (last or (recipe.preview.every and tick.step % recipe.preview.every == 0)):
-                self._preview(stop)
-            meter.paused += time.monotonic() - start
+                self.row()
+            with meter.aside():
+                # Saved first, shown after: a preview that takes long or fails must not cost a checkpoint.
+                if tick.step % recipe.checkpoint.every == 0 or last or stop:
+                    self.save()
+                if not stop and (last or (recipe.preview.every and tick.step % recipe.preview.every == 0)):
+                    self.preview(recipe.preview.raw)
+                orders.answer(more=not last)
             if stop:
-                self._save()  # the wish may have come while a preview was drawn
+                self.row()  # the wish may have come while a preview was drawn, or in a pause
+                self.save()
                 raise Stopped(
                     f"stopped at step {tick.step} of {recipe.train.steps}",
                     interrupted=stop.interrupted,
@@ -103,63 +113,58 @@ class Session:
                     saved=self.saved,
                 )
 
-    def _row(self, meter: Meter, tick: Tick) -> None:
-        row = self.event("metrics", **meter.row(tick))
-        eta = meter.eta(tick.step)
-        self.writer.status(step=tick.step, eta=eta, rate=row["images_per_s"], loss=row["loss"])
-        self.observers.notify("on_log", run=self.info, step=tick.step, metrics=row)
+    def row(self) -> None:
+        """Writes the means since the last row, if there are steps since."""
+        meter = self.meter
+        if not meter.steps:
+            return
+        row = self.event("metrics", **meter.row())
+        step = row["step"]
+        eta = meter.eta(step)
+        curve = self.curve.add(step, row["loss"])
+        self.writer.status(step=step, eta=eta, rate=row["images_per_s"], loss=row["loss"], curve=curve)
+        self.observers.notify("on_log", run=self.info, step=step, metrics=row)
         self.watcher.row(row, eta)
 
-    def _save(self) -> None:
+    def save(self) -> bool:
+        """Writes a checkpoint; False if this step has one."""
         step = self.state.step
         if self.saved_step == step:
-            return
-        self.saved_step = step
+            return False
         start = time.monotonic()
         path = checkpoint.save(self.run, self.shop, self.state)
         self.writer.sync()
-        self.saved = f"step {step} in {path.absolute()}"
+        self.saved_step, self.saved = step, f"step {step} in {path.absolute()}"
         self.event("checkpoint", step=step, path=str(path.relative_to(self.run.root)), seconds=time.monotonic() - start)
         self.observers.notify("on_checkpoint", run=self.info, step=step, path=str(path))
         self.watcher.wrote("checkpoint", path)
+        return True
 
-    def _preview(self, stop: StopAsked) -> None:
-        """Pictures from the same noise every time. Whatever goes wrong here, training goes on."""
+    def preview(self, raw: bool) -> str:
+        """Draws a preview; says why there is none. Whatever goes wrong here, training goes on."""
         try:
-            self._draw_preview(stop)
+            drawn = preview(self.run, self.shop, self.state, self._beat, raw)
+            if drawn is None:
+                return "not finished: the run is stopping"
+            fields, pixels = drawn
+            self.event("preview", **fields)
+            self.observers.notify("on_preview", run=self.info, step=self.state.step, image=sheet(pixels.numpy()))
+            self.watcher.wrote("preview", self.run.preview(self.state.step))
+        except Stopped:  # somebody asked for the run to be ended at once
+            raise
         except Exception as error:
             self._log_traceback()
-            self.say(f"no preview at step {self.state.step}: {type(error).__name__}: {error}")
+            why = f"no preview at step {self.state.step}: {type(error).__name__}: {error}"
+            self.say(why)
+            return why
+        return ""
 
-    def _draw_preview(self, stop: StopAsked) -> None:
-        recipe, step = self.recipe, self.state.step
-        how = how_of(recipe.sampler, recipe.sample, recipe.preview)
-        net = self.state.best.eval()
-        model = model_of(self.shop, net, how)
-        seeds = range(recipe.preview.count)
-        parts = [seeds[i : i + recipe.sample.batch] for i in range(0, len(seeds), recipe.sample.batch)]
-        done = []
-        for number, part in enumerate(parts):
-            for at in model.walk(part):
-                self.watcher.drawing(number * at.total + at.index, len(parts) * at.total)
-                self.writer.status()  # the heart beats while a preview is drawn
-                if stop:
-                    return
-            done.append(to_bytes(at.x))
-        pixels = torch.cat(done)
-        words = {
-            "step": step,
-            "seeds": f"0-{len(seeds) - 1}",
-            "sampler": self.shop.registry.dump(recipe.preview.sampler or recipe.sampler),
-            "steps": at.total,
-            "ema": self.state.ema is not None,
-        }
-        path = self.run.preview(step)
-        replace_file(path, pictures.grid(pixels, words))
-        replace_file(path.with_suffix(".json"), encode(words))
-        self.event("preview", path=str(path.relative_to(self.run.root)), **words)
-        self.observers.notify("on_preview", run=self.info, step=step, image=sheet(pixels.numpy()))
-        self.watcher.wrote("preview", path)
+    def _beat(self, done: int, total: int) -> bool:
+        """The heart beats while a preview is drawn, and a wish to stop is heard; true: leave it."""
+        self.watcher.drawing(done, total)
+        self.writer.status()
+        self.orders.hear()
+        return bool(self.stop)
 
     def event(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Into the run's log, and to every sink that still works."""
@@ -178,6 +183,7 @@ class Session:
         self.watcher.say(text)
 
     def _end(self, error: BaseException | None) -> None:
+        self.orders.close()
         stopped = isinstance(error, Stopped | KeyboardInterrupt)
         state = "done" if error is None else "stopped" if stopped else "failed"
         code = exit_code_of(error) if error else 0

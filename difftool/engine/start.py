@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import subprocess
 import sys
@@ -14,12 +16,13 @@ import torch
 
 from difftool.engine import checkpoint
 from difftool.engine.build import Workshop, versions, workshop
+from difftool.engine.curve import Curve
 from difftool.engine.data import list_skipped, opened, show_first
 from difftool.engine.device import describe
 from difftool.engine.ema import EMA
 from difftool.engine.loop import State, optimizer_for
 from difftool.engine.origin import begin_with
-from difftool.engine.plan import need_disk, plan, size
+from difftool.engine.plan import need_disk, plan
 from difftool.engine.resume import Ahead
 from difftool.engine.saved import sweep
 from difftool.engine.sealed import Sealed
@@ -31,9 +34,10 @@ from difftool.plugin.loader import installed
 from difftool.plugin.registry import Registry
 from difftool.recipe.model import Recipe
 from difftool.recipe.write import differences, plain, toml
-from difftool.run.layout import RunDir, check_free, new_name
+from difftool.run.layout import RunDir, check_free, new_name, starting_log
 from difftool.run.lock import RunLock
-from difftool.run.records import load
+from difftool.run.records import Status, load
+from difftool.run.spoken import size
 from difftool.run.writer import RunWriter, create_run, replace_file
 
 
@@ -62,12 +66,22 @@ def start(
     state = fresh(shop)
     root = runs / (name or new_name(recipe.name, datetime.now(), secrets.token_hex(2)))
     run = create_run(root, provenance(shop, figures.parameters, argv, weights), toml(shop.table))
+    take_log(run, runs)
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(recipe.checkpoint.keep))
     with RunLock(run):
         list_skipped(run, data.report)
         show_first(run, shop.feed)
         go(run, shop, state, watcher, facts)
     return run
+
+
+def take_log(run: RunDir, runs: Path) -> None:
+    """A detached trainer's log moves into the run as soon as there is one; what has it open goes on writing to it."""
+    log = starting_log(runs, run.name)
+    with contextlib.suppress(OSError):  # nothing of the kind, or no standard error at all
+        # Only if it is ours: one that an earlier attempt of the same name left tells of another trainer.
+        if os.path.samestat(os.fstat(2), log.stat()):
+            log.rename(run.log)
 
 
 def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> None:
@@ -103,11 +117,13 @@ def settle(run: RunDir, ahead: Ahead) -> None:
     """A complete run whose trainer was killed at the very end: its weights and its state are put right."""
     checkpoint.renew_weights(run, ahead.folder)
     if load(run.status).get("state") != "done":
+        before = Status.from_json(load(run.status))
+        curve = Curve(before.curve, before.step, ahead.step).reach(ahead.step)
         writer = RunWriter(run)
         total = ahead.recipe.train.steps
         writer.event("start", attempt=writer.attempt, from_step=ahead.step, total=total, versions={}, changes={})
         writer.event("end", state="done", exit=0, step=ahead.step)
-        writer.status(force=True, state="done", step=ahead.step, total=total, exit=0)
+        writer.status(force=True, state="done", step=ahead.step, total=total, exit=0, curve=curve)
         writer.close()
 
 

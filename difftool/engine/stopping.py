@@ -24,6 +24,10 @@ class StopAsked:
         """Whether it was Ctrl-C."""
         return self.signal == signal.SIGINT
 
+    def ask(self) -> None:
+        """As SIGTERM would."""
+        self.signal = self.signal or signal.SIGTERM
+
     def __enter__(self) -> StopAsked:
         if threading.current_thread() is threading.main_thread():  # only there may handlers be set
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -100,6 +100,8 @@ class Preview(Strict):
     """steps between previews; 0: only at the end"""
     count: int = Field(16, ge=1, le=256)
     """pictures in a preview"""
+    raw: bool = False
+    """draw them also with the weights as they are without averaging"""
     sampler: Sampler | None = None
     """absent: the recipe's sampler"""
     steps: int | None = Field(None, ge=1)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from pathlib import Path
+from shlex import quote
 
 from difftool.errors import DiskError, InputError
 from difftool.run.records import load
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LATEST = "latest"
+STARTING = ".starting"  # in the folder of runs: logs of trainers that have no run yet
+TRASH = ".trash"  # in the folder of runs: what `difftool runs rm` took away
 _CHECKPOINT = re.compile(r"step-(\d{8,})")
 _SUFFIX = "-00000000-000000-"  # what `new_name` puts between the recipe's name and the token
 _SHOWN = 5
@@ -86,13 +89,27 @@ class RunDir:
         return self.root / "checkpoints"
 
     @property
+    def samples(self) -> Path:
+        """The folder of pictures that were drawn from the dashboard."""
+        return self.root / "samples"
+
+    @property
     def weights(self) -> Path:
         """The EMA weights: this file alone can be sampled."""
         return self.root / "model.safetensors"
 
-    def preview(self, step: int) -> Path:
-        """The preview picture of a step."""
-        return self.previews / f"step-{step:08d}.png"
+    @property
+    def typed(self) -> str:
+        """What to type to mean this run: its name where that is enough, else its folder."""
+        try:
+            here = self.root.absolute().parent == Path.cwd() / "runs"
+        except OSError:  # the folder one is in was deleted
+            here = False
+        return self.name if here and NAME.fullmatch(self.name) else quote(str(self.root))
+
+    def preview(self, step: int, kind: str = "") -> Path:
+        """The preview picture of a step; `strip` and `raw` are its companions."""
+        return self.previews / f"step-{step:08d}{'.' if kind else ''}{kind}.png"
 
     def checkpoint(self, step: int) -> Path:
         """The checkpoint folder of a step."""
@@ -110,6 +127,11 @@ def new_name(recipe_name: str, now: datetime, token: str) -> str:
     """A name that sorts by recipe and then by time: `anime64-20261120-101530-7f3a`."""
     room = 64 - len(_SUFFIX) - len(token)
     return f"{_slug(recipe_name, room)}-{now:%Y%m%d-%H%M%S}-{token}"
+
+
+def starting_log(runs: Path, name: str) -> Path:
+    """What a detached trainer says before its run is there."""
+    return runs / STARTING / f"{name}.log"
 
 
 def check_name(name: str) -> None:

@@ -114,7 +114,7 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+    return datetime.now().astimezone().isoformat(timespec="microseconds")  # commands older than this are not obeyed
 
 
 def _busy(run: RunDir) -> BusyError:
@@ -125,7 +125,7 @@ def _busy(run: RunDir) -> BusyError:
         f"run {run.name} is already being trained",
         where=str(run.root.absolute()),
         why=who + since,
-        do=f"wait, or stop it with Ctrl-C where it runs or kill {owner.get('pid', 'PID')}: it saves first",
+        do=f"wait, or stop it: difftool runs stop {run.typed} (it saves first)",
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+CURVE = 32  # points of `Status.curve`
 MAX_DOCUMENT = 16 << 20  # bytes: far above any run.json; a foreign folder must not fill the memory
 
 
@@ -39,8 +42,10 @@ def decode(line: bytes) -> dict[str, Any] | None:
 def load(path: Path) -> dict[str, Any]:
     """The object in a small JSON file; empty when the file is missing or damaged."""
     try:
-        with path.open("rb") as file:
-            return decode(file.read(MAX_DOCUMENT)) or {}
+        # A pipe of that name would keep whoever opens it waiting for its other end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return (decode(file.read(MAX_DOCUMENT)) or {}) if regular else {}
     except OSError:
         return {}
 
@@ -50,7 +55,7 @@ class Status:
     """What `status.json` says: the last word of the process that trains, never more than about a second old."""
 
     state: str = "starting"
-    """starting, running, stopped, done or failed"""
+    """starting, running, paused, stopped, done or failed"""
     step: int = 0
     total: int | None = None
     heartbeat: float = 0.0
@@ -65,6 +70,8 @@ class Status:
     exit: int | None = None
     """exit code, once there is one"""
     attempt: int = 0
+    curve: list[float | None] = field(default_factory=list)
+    """mean losses over equal spans from the first step to now, 32 at most; null where none was finite"""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a plain dict, in order."""
@@ -73,15 +80,21 @@ class Status:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Status:
         """The status in a record: unknown keys are ignored, a value of the wrong type counts as absent."""
-        known = {}
-        for field in dataclasses.fields(cls):
-            accepted = _ACCEPTED[str(field.type).split(" ", 1)[0]]  # "int | None" reads as int: None is the default
-            if isinstance(record.get(field.name), accepted):
-                known[field.name] = record[field.name]
+        known: dict[str, Any] = {}
+        for each in dataclasses.fields(cls):
+            accepted = _ACCEPTED[str(each.type).split(" ", 1)[0]]  # "int | None" reads as int: None is the default
+            if isinstance(record.get(each.name), accepted):
+                known[each.name] = record[each.name]
+        if "curve" in known:
+            known["curve"] = [_number(value) for value in known["curve"][:CURVE]]
         return cls(**known)
 
 
-_ACCEPTED: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+_ACCEPTED: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "list[float": (list,)}
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _plain(value: Any) -> tuple[Any, bool]:

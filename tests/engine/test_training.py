@@ -15,9 +15,10 @@ from difftool.engine.device import faster_precision
 from difftool.engine.ema import EMA, decay_at
 from difftool.engine.feed import Feed
 from difftool.engine.loop import State, gradients, lr_at, optimizer_for, train
-from difftool.engine.plan import plan, size
+from difftool.engine.plan import plan
 from difftool.errors import InputError, PluginError
 from difftool.recipe.model import Optim
+from difftool.run.spoken import size
 
 CPU = torch.device("cpu")
 

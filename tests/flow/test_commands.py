@@ -40,6 +40,7 @@ def test_a_run_says_what_it_does_and_leaves_what_the_docs_say(difftool, difftool
         "events/00000.jsonl",
         "previews/step-00000003.png",
         "previews/step-00000003.json",
+        "previews/step-00000003.strip.png",
         "model.safetensors",
         *(
             f"checkpoints/step-00000003/{name}"

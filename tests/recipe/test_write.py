@@ -35,7 +35,7 @@ def test_none_is_an_absent_key(read, registry):
     small = 'recipe = 1\nname = "x"\ndata = "shapes"\nbackbone = "unet"\ntrain.steps = 5\n'
     table = plain(read(small), registry)
     assert sorted(table["sample"]) == ["batch", "clip", "count", "guidance", "guidance_rescale"]
-    assert sorted(table["preview"]) == ["count", "every"]
+    assert sorted(table["preview"]) == ["count", "every", "raw"]
 
 
 def test_the_path_that_is_written_is_absolute(read, registry, tmp_path):

@@ -40,7 +40,7 @@ def test_a_second_process_is_refused_and_told_who_owns_the_run(run):
         with pytest.raises(BusyError) as caught, RunLock(run):
             pass
         text = caught.value.render()
-        for part in (f"process {other.pid}", load(run.lock)["host"], load(run.lock)["started"], f"kill {other.pid}"):
+        for part in (f"process {other.pid}", load(run.lock)["host"], load(run.lock)["started"], "difftool runs stop"):
             assert part in text
         other.stdin.close()
         other.wait()

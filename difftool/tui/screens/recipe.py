@@ -1,0 +1,211 @@
+"""The recipe of the run, what of it is not at its default, and where it came from."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from difftool.errors import one_line
+from difftool.tui.screens.dialogs import Choose
+from difftool.tui.screens.room import Room
+from difftool.tui.watched import Watched, lines_of
+from difftool.tui.widgets.drawn import Parts, cut
+from difftool.tui.widgets.lines import Lines
+from difftool.tui.widgets.note import Note
+
+if TYPE_CHECKING:
+    from difftool.tui.app import DifftoolApp
+
+
+class Sheet(Lines):
+    """Lines that were put together before."""
+
+    cursor_shown = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, str]]] = []
+
+    def parts(self, index: int, width: int) -> tuple[Parts, str]:
+        """One of them."""
+        return self.rows[index], ""
+
+
+class RecipeScreen(Room):
+    """Recipe and provenance."""
+
+    app: DifftoolApp
+    here = "recipe"
+    about = (
+        "The resolved recipe: every default and every measured choice is written out, so `difftool train` on it "
+        "repeats the run. A dot marks what is not at its default. d shows what differs from another run."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "differ", "differences", id="recipe.differ", tooltip="from another run"),
+        Binding("y", "copy", "copy command", id="recipe.copy", tooltip="the command that started it, to the clipboard"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other: str | None = None  # a key of `followers`
+        self.stamp: tuple[object, ...] = ()
+
+    def body(self) -> ComposeResult:
+        """The sheet."""
+        yield Sheet()
+        yield Note(id="said")
+
+    def on_mount(self) -> None:
+        """The sheet takes the keys."""
+        self.query_one(Sheet).focus()
+
+    def renew(self) -> None:
+        """The sheet as it is now."""
+        super().renew()
+        run, sheet = self.app.watched, self.query_one(Sheet)
+        if run is None:
+            self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            return
+        other = self.app.followers[self.other][0] if self.other in self.app.followers else None
+        stamp = (run.name, run.recipe, len(run.info), other and (other.name, other.recipe), self.size)
+        if stamp != self.stamp:
+            self.stamp = stamp
+            sheet.rows = [*_provenance(run), [], *(_differences(run, other) if other else _recipe(run))]
+            sheet.resized(len(sheet.rows))
+        differs = run.info.get("differs")
+        count = len(differs) if isinstance(differs, dict) else 0
+        words = (
+            f" what differs from {other.name}; d again: the recipe"
+            if other
+            else f" {count} keys are not at their defaults"
+        )
+        self.query_one("#said", Note).say([(words, "dim")])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With whom there is to compare."""
+        return self.app.watched is not None if action in ("differ", "copy") else True
+
+    def action_differ(self) -> None:
+        """Asks which run; again, the recipe."""
+        if self.other:
+            self.other = None
+            self.renew()
+            return
+        here = self.app.watched
+        rows = [(row["name"], row["state"]) for row in self.app.lister.rows if here and row["name"] != here.name]
+        if not rows:
+            self.app.tell("there is no other run in this folder")
+            return
+        self.app.push_screen(Choose("What differs from which run?", rows, "enter shows it   esc: none"), self._differ)
+
+    def _differ(self, name: str | None) -> None:
+        from pathlib import Path
+
+        from difftool.run.layout import RunDir
+
+        path = next((row["path"] for row in self.app.lister.rows if row["name"] == name), None)
+        if path:
+            run = RunDir(Path(path))
+            self.app.follow(run)
+            self.other = str(run.root)
+            self.renew()
+
+    def action_copy(self) -> None:
+        """The command line, for another terminal."""
+        run = self.app.watched
+        if run and (words := _command(run)):
+            self.app.copy_to_clipboard(words)
+            self.app.tell(words, title="copied, if this terminal allows it")
+
+
+def _command(run: Watched) -> str | None:
+    """What one would type to do it again, whatever Python calls the program."""
+    argv = run.info.get("argv")
+    return shlex.join(["difftool", *map(str, argv[1:])]) if isinstance(argv, list) and argv else None
+
+
+def _provenance(run: Watched) -> list[list[tuple[str, str]]]:
+    info = run.info
+    versions, git, data = info.get("versions"), info.get("git"), info.get("data")
+    facts = {
+        "run": str(run.run.root.absolute()) if run.run else run.name,
+        "created": info.get("created"),
+        "command": _command(run),
+        "device": f"{info.get('device')}, {info.get('precision')}" if info.get("device") else None,
+        "parameters": f"{info['parameters']:,}" if isinstance(info.get("parameters"), int) else None,
+        "data": ", ".join(
+            f"{value:,} {key}" if isinstance(value, int) else f"{key} {value}" for key, value in data.items()
+        )
+        if isinstance(data, dict)
+        else None,
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items())
+        if isinstance(versions, dict)
+        else None,
+        "observers": ", ".join(map(str, info["observers"])) if isinstance(info.get("observers"), list) else None,
+        "git": str(git) if git else None,
+    }
+    return [
+        [(f" {label:>11}  ", "dim"), (one_line(str(text)), "")] for label, text in facts.items() if text is not None
+    ]
+
+
+def _recipe(run: Watched) -> list[list[tuple[str, str]]]:
+    """The text with its keys and sections inked; what is not default has a dot."""
+    differs = run.info.get("differs")
+    changed = set(differs) if isinstance(differs, dict) else set()
+    rows, section = [], ""
+    for line in lines_of(run.recipe):
+        key, equals, value = line.partition(" = ")
+        if line.startswith("["):
+            section = line.strip("[] ")
+            rows.append([("   " + line, "title")])
+        elif equals:
+            full = f"{section}.{key}" if section else key
+            own = full in changed or any(full.startswith(f"{each}.") or each.startswith(f"{full}.") for each in changed)
+            rows.append(
+                [
+                    (" ● " if own else "   ", "mark"),
+                    (key, "strong" if own else ""),
+                    (" = ", "dim"),
+                    (value, "mark" if own else ""),
+                ]
+            )
+        else:
+            rows.append([("   " + line, "")])
+    return rows
+
+
+def _differences(run: Watched, other: Watched) -> list[list[tuple[str, str]]]:
+    """One line a key that differs: here, there."""
+    mine, theirs = _flat(run.recipe), _flat(other.recipe)
+    keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
+    if not keys:
+        return [[("   the two recipes are the same", "dim")]]
+    wide = max(len(key) for key in keys) + 2
+    head = [[("   " + cut("", wide), ""), (cut(run.name, 36) + " ", "strong"), (other.name, "strong")]]
+    return head + [
+        [("   " + cut(key, wide), ""), (cut(mine.get(key, "-"), 36) + " ", "mark"), (theirs.get(key, "-"), "")]
+        for key in keys
+    ]
+
+
+def _flat(text: str) -> dict[str, str]:
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+    found: dict[str, str] = {}
+
+    def walk(value: Any, key: str) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                walk(item, f"{key}.{name}" if key else name)
+        else:
+            found[one_line(key)] = one_line(str(value))
+
+    walk(table, "")
+    return found
