@@ -12,7 +12,7 @@ from difftool.errors import InputError
 
 if TYPE_CHECKING:
     from difftool.run.launch import Launched
-    from difftool.tui.app import Offer
+    from difftool.tui.setup import Offer
 
 PIPE = "-"
 
@@ -88,8 +88,9 @@ def _show(
     keys = keys_of_user()
     means = ask_terminal()
     with own_terminal(piped) as terminal:
-        from difftool.tui.app import DifftoolApp, Setup
+        from difftool.tui.app import DifftoolApp
         from difftool.tui.driver import run_guarded
+        from difftool.tui.setup import Setup
 
         setup = Setup(
             runs=folder,
@@ -112,7 +113,7 @@ def _show(
 def _offers() -> list[Offer]:
     from difftool.cli.recipes import about_of
     from difftool.recipe.source import shipped
-    from difftool.tui.app import Offer
+    from difftool.tui.setup import Offer
 
     first = "quickstart"  # where one begins
     names = sorted(shipped().items(), key=lambda each: (each[0] != first, each[0]))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CURVE = 32  # points of `Status.curve`
+LARGEST = 1e15  # no step, rate or time is larger; Python's integers have no end, and clocks cannot take them
 MAX_DOCUMENT = 16 << 20  # bytes: far above any run.json; a foreign folder must not fill the memory
 
 
@@ -83,8 +84,9 @@ class Status:
         known: dict[str, Any] = {}
         for each in dataclasses.fields(cls):
             accepted = _ACCEPTED[str(each.type).split(" ", 1)[0]]  # "int | None" reads as int: None is the default
-            if isinstance(record.get(each.name), accepted):
-                known[each.name] = record[each.name]
+            value = record.get(each.name)
+            if isinstance(value, accepted) and not (isinstance(value, int | float) and abs(value) > LARGEST):
+                known[each.name] = value
         if "curve" in known:
             known["curve"] = [_number(value) for value in known["curve"][:CURVE]]
         return cls(**known)

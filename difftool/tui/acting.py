@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from difftool.run import control, trash
 from difftool.run.layout import RunDir
 from difftool.run.reader import ALIVE
-from difftool.tui.follow import Errand
+from difftool.tui.threads import Errand
 
 if TYPE_CHECKING:
     from difftool.tui.app import DifftoolApp
@@ -51,7 +51,7 @@ class Acting:
         if isinstance(screen, RunsScreen):
             row = screen.row
             return RunDir(Path(row["path"])) if row else None
-        return self.app.watched.run if self.app.watched else None
+        return self.app.looking.run.run if self.app.looking.run else None
 
     def can_ask(self) -> bool:
         """Whether a trainer is there to answer, and we may ask."""
@@ -64,7 +64,7 @@ class Acting:
         screen = self.app.screen_stack[0] if self.app.screen_stack else None
         if isinstance(screen, RunsScreen):
             return str(screen.row["state"]) if screen.row else "unknown"
-        return self.app.watched.state if self.app.watched else "unknown"
+        return self.app.looking.run.state if self.app.looking.run else "unknown"
 
     def waits_for(self, key: str) -> bool:
         """Whether an answer is expected of that run."""
@@ -77,7 +77,7 @@ class Acting:
         run = run or self.target()
         if run is None:
             return
-        self.app.follow(run)
+        self.app.looking.follow(run)
 
         def send() -> None:
             self.asked[control.ask(run, command)] = Asked(run, command, time.monotonic())
@@ -94,7 +94,7 @@ class Acting:
         def move() -> None:
             place = trash.discard(run)
             self.notes.append((f"{run.name} is in {place}; to have it back: mv it to {run.root.parent}", "information"))
-            self.app.lister.now.set()
+            self.app.looking.lister.now.set()
 
         self._errand("remove", move)
 
@@ -106,8 +106,8 @@ class Acting:
             text, severity = self.notes.pop(0)
             self.app.tell(text, severity)
         for number, asked in list(self.asked.items()):
-            followed = self.app.followers.get(str(asked.run.root))
-            answer = followed[0].acks.get(number) if followed else None
+            followed = self.app.looking.followed.get(str(asked.run.root))
+            answer = followed.acks.get(number) if followed else None
             if answer is not None:
                 del self.asked[number]
                 self.app.tell(str(answer.get("message")), "information" if answer.get("ok") else "warning")
@@ -115,7 +115,7 @@ class Acting:
             for limit in (SOON, PATIENCE):
                 if asked.told < limit < time.monotonic() - asked.at:
                     asked.told = limit
-                    self._waiting(asked, followed[0].state if followed else "unknown")
+                    self._waiting(asked, followed.state if followed else "unknown")
 
     def _waiting(self, asked: Asked, state: str) -> None:
         if asked.told == SOON:

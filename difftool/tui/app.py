@@ -11,7 +11,6 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,11 +24,10 @@ from textual.markup import escape
 from textual.screen import Screen
 
 from difftool.errors import one_line
-from difftool.run.launch import Launched
 from difftool.run.layout import RunDir
 from difftool.tui.acting import Acting
 from difftool.tui.darkroom import Darkroom
-from difftool.tui.follow import Follower, Lister, Stream
+from difftool.tui.looking import Looking
 from difftool.tui.panels import Panels
 from difftool.tui.pixels import Lens, Means
 from difftool.tui.screens.dialogs import Ask, Recipes
@@ -42,12 +40,12 @@ from difftool.tui.screens.runs import RunsScreen
 from difftool.tui.screens.samples import SamplesScreen
 from difftool.tui.screens.system import SystemScreen
 from difftool.tui.screens.train import TrainScreen
+from difftool.tui.setup import Setup
 from difftool.tui.starting import Starting
 from difftool.tui.terminal import ascii_only
-from difftool.tui.theme import DARK, LIGHT, colours_of, inks_of
+from difftool.tui.theme import DARK, LIGHT, inks_of
 from difftool.tui.view import View
 from difftool.tui.wall import Wall
-from difftool.tui.watched import Watched
 from difftool.tui.widgets.picture import Picture
 
 TICK = 0.1
@@ -56,30 +54,6 @@ CALM = 0.25
 """Seconds between two drawings of what is new: more often nobody reads it."""
 BUSY = 1.5
 """The same while a long history is read, which needs the processor more."""
-MOST = 6
-"""Runs that are shown over or beside each other."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A recipe that can be started."""
-
-    name: str
-    about: str
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the command line says."""
-
-    runs: Path
-    run: RunDir | None = None
-    pipe: int | None = None
-    readonly: bool = False
-    offers: Sequence[Offer] = ()
-    keys: Mapping[str, str] | None = None
-    launched: Launched | None = None
-    means: Means | None = None
 
 
 class DifftoolApp(App[None]):
@@ -130,14 +104,11 @@ class DifftoolApp(App[None]):
         self.readonly = setup.readonly or setup.pipe is not None
         self.ascii = ascii_only()
         self.where = one_line(_short(setup.runs.absolute()))
-        self.lister = Lister(setup.runs)
-        self.followers: dict[str, tuple[Watched, Follower | Stream]] = {}
-        self.chosen: list[str] = []  # keys of `followers`: the run that is looked at, then those compared with it
-        self.colours: dict[str, int] = {}
         self.view = View()
         self.lens = Lens(setup.means or Means(), self.console.color_system)
         self.darkroom = Darkroom()
         self.acting = Acting(self)
+        self.looking = Looking(setup.runs, needed=self.acting.waits_for)
         self.starting = Starting(self)
         self.panels = Panels()
         self.left: str = ""  # what the shell is told afterwards
@@ -145,18 +116,6 @@ class DifftoolApp(App[None]):
         self._seen: tuple[Any, ...] = ()
         self._drawn = 0.0
         self._inks: dict[str, dict[str, Style]] = {}
-
-    # What is looked at
-
-    @property
-    def watched(self) -> Watched | None:
-        """The run that is looked at."""
-        return self.followers[self.chosen[0]][0] if self.chosen else None
-
-    @property
-    def compared(self) -> list[Watched]:
-        """All runs that are shown, the one looked at first."""
-        return [self.followers[key][0] for key in self.chosen]
 
     @property
     def titles(self) -> dict[str, str]:
@@ -171,29 +130,6 @@ class DifftoolApp(App[None]):
         if self.theme not in self._inks:
             self._inks[self.theme] = inks_of(self.current_theme)
         return self._inks[self.theme]
-
-    def colour(self, run: Watched) -> int:
-        """The run's own colour, the same every time."""
-        return colours_of([run.name], self.colours)[run.name]
-
-    def follow(self, run: RunDir) -> Watched:
-        """Begins to read a run, unless it is read already."""
-        key = str(run.root)
-        if key not in self.followers:
-            watched = Watched(one_line(run.name), run, read=0.0)
-            follower = Follower(watched, run)
-            self.followers[key] = (watched, follower)
-            follower.start()
-        return self.followers[key][0]
-
-    def look_at(self, *runs: RunDir) -> None:
-        """Shows these runs, the first as the one that is looked at."""
-        for run in runs[:MOST]:
-            self.follow(run)
-        self.chosen = [str(run.root) for run in runs[:MOST]]
-        # Runs that nobody looks at are not read on for ever; an answer that is waited for keeps one.
-        for key in [key for key in self.followers if key not in self.chosen and not self.acting.waits_for(key)]:
-            self.followers.pop(key)[1].stop()
 
     # Life
 
@@ -210,15 +146,12 @@ class DifftoolApp(App[None]):
         self.darkroom.start()
         self.panels.start()
         if self.setup.pipe is not None:
-            watched = Watched("standard input", None)
-            stream = Stream(watched, self.setup.pipe)
-            self.followers["-"], self.chosen = (watched, stream), ["-"]
-            stream.start()
+            self.looking.listen(self.setup.pipe)
             self.switch_mode("train")
         else:
-            self.lister.start()
+            self.looking.lister.start()
             if self.setup.run:
-                self.look_at(self.setup.run)
+                self.looking.at(self.setup.run)
                 self.switch_mode("train")
             if self.setup.launched:
                 self.starting.adopt(self.setup.launched)
@@ -234,14 +167,8 @@ class DifftoolApp(App[None]):
         """Shows what is new; nothing is drawn if nothing is."""
         self.acting.look()
         self.starting.look()
-        seen = (
-            self.lister.version,
-            self.darkroom.version,
-            self.panels.version,
-            *((key, watched.version) for key, (watched, _) in self.followers.items()),
-            tuple(self.chosen),
-        )
-        reading = any(run.read < 1 for run in self.compared)
+        seen = (self.looking.version, self.darkroom.version, self.panels.version)
+        reading = any(run.read < 1 for run in self.looking.runs)
         if seen != self._seen and time.monotonic() - self._drawn >= (BUSY if reading else CALM):
             self._seen, self._drawn = seen, time.monotonic()
             screen = self.screen_stack[0] if self.screen_stack else None
@@ -280,7 +207,7 @@ class DifftoolApp(App[None]):
                     binding.tooltip or binding.description,
                     lambda action=binding.action, node=active.node: self.run_action(action, node),
                 )
-        for row in self.lister.rows:
+        for row in self.looking.lister.rows:
             words = escape(f"look at {row['name']}"), escape(str(row["state"]))  # the palette reads markup
             yield SystemCommand(*words, lambda path=row["path"]: self.open_run(RunDir(Path(path))))
         for name in sorted(self.available_themes):
@@ -288,7 +215,7 @@ class DifftoolApp(App[None]):
 
     def open_run(self, run: RunDir) -> None:
         """Looks at a run from close by."""
-        self.look_at(run)
+        self.looking.at(run)
         self.switch_mode("train")
 
     # What keys do
@@ -368,7 +295,7 @@ class DifftoolApp(App[None]):
 
     def action_detach(self) -> None:
         """Leaves; training goes on."""
-        run = self.watched
+        run = self.looking.run
         if run is not None and run.active and run.run is not None:
             self.left = f"{run.name}: training goes on; difftool tui {run.name}"
         self.exit()

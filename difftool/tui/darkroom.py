@@ -13,9 +13,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from difftool.tui.follow import Thread
 from difftool.tui.halfblock import cells, decoded, fit, plain, shades
 from difftool.tui.pixels import Kind, Plate, plate_of, room_of
+from difftool.tui.threads import Thread
 
 KEPT = 160
 """Developed pictures that are kept: scrubbing to and fro draws each once."""

@@ -17,7 +17,7 @@ from typing import Any
 from rich.text import Text
 
 from difftool.errors import one_line, safe_text
-from difftool.tui.follow import Thread
+from difftool.tui.threads import Thread
 from difftool.tui.watched import Watched
 
 ROWS = 2000

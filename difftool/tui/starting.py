@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from difftool.run import launch
 from difftool.run.launch import Launched
 from difftool.run.layout import RunDir, new_name
-from difftool.tui.follow import Thread
+from difftool.tui.threads import Thread
 
 if TYPE_CHECKING:
     from difftool.tui.app import DifftoolApp
@@ -84,7 +84,7 @@ class Starting:
         """Tells what became of them; called at each tick."""
         for each in [each for each in self.processes if each.outcome]:
             self.processes.remove(each)
-            self.app.lister.now.set()
+            self.app.looking.lister.now.set()
             if each.outcome == "failed":
                 self.app.tell(each.why, "error", f"{each.name} failed")
             elif each.opens:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from difftool.errors import InputError, one_line
-from difftool.tui.follow import Thread
+from difftool.tui.threads import Thread
 
 KEPT = 1 << 16
 """Bytes of stray output that are kept."""

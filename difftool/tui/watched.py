@@ -5,9 +5,6 @@ Whatever is kept here is safe to show: text from outside is made so on its way i
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -15,20 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from difftool.errors import one_line
 from difftool.run.layout import RunDir
 from difftool.run.reader import AGAIN, ALIVE
+from difftool.tui.outside import LONGEST, checked, clean, integer, number, pairs, pictures_of
 from difftool.tui.series import Table
 
 LOG_LINES = 20_000
 SECONDS = 3600
 """How long a window of the machine's figures is kept."""
-LONGEST = 2000
-"""Characters of one text from outside; the rest of it is on disk."""
-DEEPEST = 20
-"""How far lists and tables may lie in each other; what lies deeper is left out."""
-LARGEST = 1e15
-"""No number that is told of a run is larger, and Python's integers have no end."""
 KEPT = 10_000
 """Previews, checkpoints and answers that are remembered."""
 PICTURES = 256 << 20
@@ -138,10 +129,10 @@ class Watched:
                 )
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        step = _int(event.get("from_step")) or 0
+        step = integer(event.get("from_step")) or 0
         self.table.cut(step)
         self.previews = {at: each for at, each in self.previews.items() if at <= step}
-        changed = ", ".join(f"{key} = {pair[-1]}" for key, pair in _pairs(event.get("changes")))
+        changed = ", ".join(f"{key} = {pair[-1]}" for key, pair in pairs(event.get("changes")))
         self._tell(
             event,
             (
@@ -153,7 +144,7 @@ class Watched:
         )
 
     def _preview(self, event: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
-        step = _int(event.get("step"))
+        step = integer(event.get("step"))
         if step is None:
             return
         files: dict[str, Path | bytes] = {}
@@ -164,7 +155,7 @@ class Watched:
                 if event.get(kind):
                     files[kind] = grid.with_suffix(f".{kind}.png")
         files |= pictures
-        words = {k: v for k, v in event.items() if not k.startswith("png")} | {"time": _float(event.get("time"))}
+        words = {k: v for k, v in event.items() if not k.startswith("png")} | {"time": number(event.get("time"))}
         self.previews.pop(step, None)  # the newest stands last, even if its step is an old one
         self.previews[step] = Preview(step, words, files)
         self._make_room()
@@ -173,7 +164,7 @@ class Watched:
     def _checkpoint(self, event: Mapping[str, Any]) -> None:
         self.checkpoints.append(dict(event))
         del self.checkpoints[:-KEPT]
-        took = _float(event.get("seconds"))
+        took = number(event.get("seconds"))
         self._tell(event, f"checkpoint{'' if took is None else f', {took:.1f} s'}: {event.get('path')}")
 
     def _log(self, event: Mapping[str, Any]) -> None:
@@ -197,7 +188,7 @@ class Watched:
             self.info = event["info"] if isinstance(event.get("info"), dict) else {}
 
     def _tell(self, event: Mapping[str, Any], text: str, level: str = "info") -> None:
-        self.say(clean(text), level, _float(event.get("time")), _int(event.get("step")))
+        self.say(clean(text), level, number(event.get("time")), integer(event.get("step")))
 
     def _make_room(self) -> None:
         """Forgets the oldest previews where there are too many, or too many of their pictures came through a pipe."""
@@ -220,81 +211,3 @@ _KINDS = {
     "run": Watched._told,
     "state": Watched._told,
 }
-
-
-_TYPES: dict[type, tuple[str, ...]] = {
-    str: ("name", "state", "host", "device"),
-    int: ("step", "total", "exit", "pid"),
-    float: ("loss", "rate", "eta", "age", "heartbeat"),
-    bool: ("here",),
-    list: ("curve",),
-}
-
-
-def pictures_of(event: Mapping[str, Any]) -> dict[str, bytes]:
-    """The pictures that came through a pipe with a preview."""
-    found = {}
-    for kind, key in (("ema", "png"), ("raw", "png_raw"), ("strip", "png_strip")):
-        if isinstance(event.get(key), str):
-            with contextlib.suppress(binascii.Error, ValueError):
-                found[kind] = base64.b64decode(event[key], validate=True)
-    return found
-
-
-def checked(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What a pipe says of a run, as far as it is of the type that it should be."""
-    found: dict[str, Any] = {}
-    for kind, keys in _TYPES.items():
-        for key in keys:
-            value = summary.get(key)
-            found[key] = value if isinstance(value, kind) or (kind is float and isinstance(value, int)) else None
-    found = sane(found)
-    return {**found, "curve": (found["curve"] or [])[:1000], "state": found["state"] or "unknown"}
-
-
-def sane(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without numbers that no clock and no counter comes to: arithmetic on them fails."""
-    found = {key: value if _bounded(value) else None for key, value in summary.items()}
-    if isinstance(curve := found.get("curve"), list):
-        found["curve"] = [each if each is None or _float(each) is not None else None for each in curve]
-    return found
-
-
-def clean(value: Any, deep: int = 0) -> Any:
-    """The same value with every text in it safe and of bounded length."""
-    if isinstance(value, str):
-        if len(value) > LONGEST:
-            value = value[:LONGEST] + "..."
-        return value if value.isascii() and value.isprintable() else one_line(value)
-    if isinstance(value, dict | list) and deep >= DEEPEST:
-        return None
-    if isinstance(value, dict):
-        return {clean(key): clean(item, deep + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item, deep + 1) for item in value]
-    return value
-
-
-def lines_of(text: str) -> list[str]:
-    """A text of many lines, such as a recipe, each made safe."""
-    return [one_line(line.expandtabs(4)) for line in text.split("\n")]
-
-
-def _int(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and _bounded(value) else None
-
-
-def _float(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and _bounded(value)
-    return float(value) if number else None
-
-
-def _bounded(value: Any) -> bool:
-    """Whether it is no number, or one that can be counted with."""
-    return not isinstance(value, int | float) or -LARGEST <= value <= LARGEST  # not nan either
-
-
-def _pairs(value: Any) -> list[tuple[str, list[Any]]]:
-    """The keys of a dict whose values are pairs, as far as they are."""
-    items = value.items() if isinstance(value, dict) else ()
-    return [(key, pair) for key, pair in items if isinstance(pair, list) and pair]

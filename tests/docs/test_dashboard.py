@@ -105,19 +105,20 @@ WATCH = """
 import asyncio, sys
 from pathlib import Path
 from difftool.run.layout import RunDir
-from difftool.tui.app import DifftoolApp, Setup
+from difftool.tui.app import DifftoolApp
+from difftool.tui.setup import Setup
 
 async def main():
     folder = Path(sys.argv[1])
     app = DifftoolApp(Setup(folder))
     async with app.run_test(size=(120, 40)) as pilot:
-        while not app.lister.looked:
+        while not app.looking.lister.looked:
             await pilot.pause(0.01)
         app.open_run(RunDir(folder / sys.argv[2]))
         for key in ("2", "3", "4", "5", "6", "1"):
             await pilot.press(key)
             await pilot.pause()
-        assert app.watched is not None
+        assert app.looking.run is not None
 
 asyncio.run(main())
 heavy = {name.partition(".")[0] for name in sys.modules} & {"torch", "numpy", "pydantic", "safetensors", "typer"}

@@ -13,7 +13,8 @@ from difftool.run.control import ask
 from difftool.run.layout import RunDir, list_runs
 from difftool.run.lock import is_locked
 from difftool.run.records import load
-from difftool.tui.app import DifftoolApp, Offer, Setup
+from difftool.tui.app import DifftoolApp
+from difftool.tui.setup import Offer, Setup
 
 from .conftest import TINY, events
 
@@ -62,21 +63,25 @@ async def _watched_asked_and_left(folder):
             return lambda: any(words in each for each in told)
 
         def state():
-            return app.watched.state if app.watched else None
+            return app.looking.run.state if app.looking.run else None
 
-        await until(pilot, lambda: app.watched and app.watched.name == "real" and len(app.watched.table) > 1, begun.why)
+        await until(
+            pilot,
+            lambda: app.looking.run and app.looking.run.name == "real" and len(app.looking.run.table) > 1,
+            begun.why,
+        )
         await until(pilot, lambda: state() == "running")
         for key, words in (("C", "checkpoint written: step"), ("G", "preview")):
             await pilot.press(key)
             await until(pilot, heard(words), lambda: told)
-        await until(pilot, lambda: app.watched.previews and app.watched.checkpoints)
-        assert run.preview(max(app.watched.previews)).is_file()
+        await until(pilot, lambda: app.looking.run.previews and app.looking.run.checkpoints)
+        assert run.preview(max(app.looking.run.previews)).is_file()
         await pilot.press("P")
         await until(pilot, lambda: state() == "paused", lambda: told)
         await until(pilot, heard("paused at step"), lambda: told)
-        rows = len(app.watched.table)
+        rows = len(app.looking.run.table)
         await pilot.press("P")
-        await until(pilot, lambda: state() == "running" and len(app.watched.table) > rows, lambda: told)
+        await until(pilot, lambda: state() == "running" and len(app.looking.run.table) > rows, lambda: told)
         await pilot.press("S")
         await pilot.press("s")
         await until(pilot, lambda: state() == "stopped", lambda: told)
@@ -91,8 +96,10 @@ async def _watched_asked_and_left(folder):
         await pilot.press("n")
         await until(pilot, lambda: app.screen.is_modal)
         await pilot.press("enter")
-        await until(pilot, lambda: app.watched.name.startswith("tiny-") and len(app.watched.table) > 0, lambda: told)
-        other = app.watched.run
+        await until(
+            pilot, lambda: app.looking.run.name.startswith("tiny-") and len(app.looking.run.table) > 0, lambda: told
+        )
+        other = app.looking.run.run
         await pilot.press("q")
         await until(pilot, lambda: not app.is_running)
     assert other.name in app.left

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from difftool.run.layout import RunDir
-from difftool.tui.app import DifftoolApp, Offer, Setup
+from difftool.tui.app import DifftoolApp
+from difftool.tui.setup import Offer, Setup
 from difftool.tui.widgets.picture import Picture
 
 from . import canned
@@ -87,8 +88,8 @@ async def quiet(pilot):
     app = pilot.app
 
     def read():
-        listed = app.setup.pipe is not None or app.lister.looked
-        followed = all(run.read >= 1 and (run.run is None or run.summary or run.trouble) for run in app.compared)
+        listed = app.setup.pipe is not None or app.looking.lister.looked
+        followed = all(run.read >= 1 and (run.run is None or run.summary or run.trouble) for run in app.looking.runs)
         screen = app.screen_stack[0] if app.screen_stack else None
         return listed and followed and getattr(screen, "built", False)
 

@@ -18,7 +18,10 @@ from difftool.run import state
 from difftool.run.layout import RunDir
 from difftool.run.records import encode
 from difftool.tui import follow
-from difftool.tui.follow import Errand, Follower, Lister, Stream, Thread
+from difftool.tui.follow import Follower
+from difftool.tui.listing import Lister
+from difftool.tui.stream import Stream
+from difftool.tui.threads import Errand, Thread
 from difftool.tui.watched import Watched
 
 from . import canned

@@ -131,7 +131,7 @@ async def test_the_palette_does_what_a_key_does(canned_runs):
         assert pilot.app.view.axis == "time"
         commands[f"look at {canned.DONE}"].callback()
         await quiet(pilot)
-        assert pilot.app.watched.name == canned.DONE
+        assert pilot.app.looking.run.name == canned.DONE
 
 
 @pytest.mark.parametrize("here", ["runs", "train"])
@@ -168,7 +168,7 @@ async def test_the_list_is_filtered_by_what_is_typed(canned_runs):
         await press(pilot, "slash", "escape")
         assert len(names(pilot)) == 5
         await press(pilot, "down", "enter")
-        assert pilot.app.watched.name == canned.FAILED, "the list has the keys again, the cursor is where it was"
+        assert pilot.app.looking.run.name == canned.FAILED, "the list has the keys again, the cursor is where it was"
 
 
 async def test_the_list_by_state(canned_runs):
@@ -214,9 +214,9 @@ async def test_marked_runs_are_shown_over_each_other_in_their_colours(canned_run
         marks = [line for line in text(pilot.app).splitlines() if line.startswith("▶")]
         assert len(marks) == 2
         await press(pilot, "c")
-        assert [run.name for run in pilot.app.compared] == [canned.RUNNING, canned.STOPPED]
+        assert [run.name for run in pilot.app.looking.runs] == [canned.RUNNING, canned.STOPPED]
         assert pilot.app.current_mode == "train"
-        colours = dict(pilot.app.colours)
+        colours = dict(pilot.app.looking.colours)
         assert len(set(colours.values())) == 2
         inks = {
             segment.style.color.name
@@ -226,8 +226,8 @@ async def test_marked_runs_are_shown_over_each_other_in_their_colours(canned_run
         }
         assert {CURVES[colour] for colour in colours.values()} <= inks
         await press(pilot, "1", "up", "up", "space", "down", "down", "space", "c")  # one less, another one more
-        assert len(pilot.app.compared) == 2
-        assert {name: pilot.app.colours[name] for name in colours} == colours
+        assert len(pilot.app.looking.runs) == 2
+        assert {name: pilot.app.looking.colours[name] for name in colours} == colours
 
 
 async def test_a_run_is_deleted_into_the_trash_after_asking(runs):
@@ -427,7 +427,7 @@ async def test_frozen_charts_hold_still_and_can_be_looked_at(runs):
         before = titles(pilot)
         with (run.events / "00000.jsonl").open("ab") as file:
             file.write(b"".join(canned.rows(21_000, canned.NOW, first=20_000)))
-        await until(pilot, lambda: len(pilot.app.watched.table) == 420)
+        await until(pilot, lambda: len(pilot.app.looking.run.table) == 420)
         await quiet(pilot)
         assert titles(pilot) == before
         await press(pilot, "plus")
@@ -624,7 +624,7 @@ async def test_the_log_follows_its_end_until_one_goes_up(runs):
         await press(pilot, "up", "up")
         assert "does not follow" in note(pilot, "said")
         say(60, 70)
-        await until(pilot, lambda: pilot.app.watched.log[-1].text == "line 69.")
+        await until(pilot, lambda: pilot.app.looking.run.log[-1].text == "line 69.")
         await quiet(pilot)
         assert "line 69." not in text(pilot.app)
         await press(pilot, "end")
@@ -720,7 +720,9 @@ async def test_whatever_comes_through_a_pipe_every_screen_is_drawn(last):
     pourer = threading.Thread(target=pour)
     pourer.start()
     async with shown(Path("/nowhere"), (100, 30), pipe=out) as pilot:
-        await until(pilot, lambda: "the other end was closed" in pilot.app.watched.trouble, pilot.app.watched.trouble)
+        await until(
+            pilot, lambda: "the other end was closed" in pilot.app.looking.run.trouble, pilot.app.looking.run.trouble
+        )
         for key in ("2", "x", "x", "3", "t", "e", "4", "w", "5", "l", "6", "question_mark", "escape"):
             await press(pilot, key)
         assert not set(keys(pilot.app)) & ACTS - {"n"}

@@ -10,11 +10,12 @@ import pytest
 from difftool.run.layout import RunDir
 from difftool.run.reader import AGAIN
 from difftool.tui import watched as module
+from difftool.tui.outside import DEEPEST, LONGEST, clean, sane
 from difftool.tui.screens.log import line_parts
 from difftool.tui.screens.recipe import _differences, _provenance, _recipe
 from difftool.tui.screens.samples import _sampler, shots_of
 from difftool.tui.screens.system import figures, series_of
-from difftool.tui.watched import LONGEST, Watched, clean, sane
+from difftool.tui.watched import Watched
 from difftool.tui.widgets import head
 
 
@@ -286,4 +287,4 @@ def test_memory_is_bounded(monkeypatch):
 
 
 def test_deep_tables_end_somewhere():
-    assert json.dumps(clean(json.loads("[" * 500 + "]" * 500))).count("[") == module.DEEPEST
+    assert json.dumps(clean(json.loads("[" * 500 + "]" * 500))).count("[") == DEEPEST

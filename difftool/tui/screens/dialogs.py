@@ -20,7 +20,7 @@ from difftool.tui.widgets.drawn import Parts, cut
 from difftool.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from difftool.tui.app import Offer
+    from difftool.tui.setup import Offer
 
 
 class Ask(ModalScreen[str]):

@@ -103,7 +103,7 @@ class LogScreen(Room):
     def renew(self) -> None:
         """New lines, at the end."""
         super().renew()
-        lines, run = self.query_one(LogLines), self.app.watched
+        lines, run = self.query_one(LogLines), self.app.looking.run
         if run is None:
             self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
             return

@@ -66,6 +66,6 @@ class PanelScreen(Room):
         for view, painter in zip(self.query(FrameView), self.app.panels.painters, strict=False):
             if view.drawn != painter.frame:
                 view.show(painter.frame)
-        run = self.app.watched
+        run = self.app.looking.run
         if run is not None and self.app.screen_stack[0] is self:
             self.app.panels.draw(run, max(1, self.size.width - 4), HEIGHT - 3)

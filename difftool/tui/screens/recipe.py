@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from difftool.errors import one_line
+from difftool.tui.outside import lines_of
 from difftool.tui.screens.dialogs import Choose
 from difftool.tui.screens.room import Room
-from difftool.tui.watched import Watched, lines_of
+from difftool.tui.watched import Watched
 from difftool.tui.widgets.drawn import Parts, cut
 from difftool.tui.widgets.lines import Lines
 from difftool.tui.widgets.note import Note
@@ -66,11 +67,11 @@ class RecipeScreen(Room):
     def renew(self) -> None:
         """The sheet as it is now."""
         super().renew()
-        run, sheet = self.app.watched, self.query_one(Sheet)
+        run, sheet = self.app.looking.run, self.query_one(Sheet)
         if run is None:
             self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
             return
-        other = self.app.followers[self.other][0] if self.other in self.app.followers else None
+        other = self.app.looking.followed.get(self.other or "")
         stamp = (run.name, run.recipe, len(run.info), other and (other.name, other.recipe), self.size)
         if stamp != self.stamp:
             self.stamp = stamp
@@ -87,7 +88,7 @@ class RecipeScreen(Room):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """With whom there is to compare."""
-        return self.app.watched is not None if action in ("differ", "copy") else True
+        return self.app.looking.run is not None if action in ("differ", "copy") else True
 
     def action_differ(self) -> None:
         """Asks which run; again, the recipe."""
@@ -95,8 +96,10 @@ class RecipeScreen(Room):
             self.other = None
             self.renew()
             return
-        here = self.app.watched
-        rows = [(row["name"], row["state"]) for row in self.app.lister.rows if here and row["name"] != here.name]
+        here = self.app.looking.run
+        rows = [
+            (row["name"], row["state"]) for row in self.app.looking.lister.rows if here and row["name"] != here.name
+        ]
         if not rows:
             self.app.tell("there is no other run in this folder")
             return
@@ -107,16 +110,16 @@ class RecipeScreen(Room):
 
         from difftool.run.layout import RunDir
 
-        path = next((row["path"] for row in self.app.lister.rows if row["name"] == name), None)
+        path = next((row["path"] for row in self.app.looking.lister.rows if row["name"] == name), None)
         if path:
             run = RunDir(Path(path))
-            self.app.follow(run)
+            self.app.looking.follow(run)
             self.other = str(run.root)
             self.renew()
 
     def action_copy(self) -> None:
         """The command line, for another terminal."""
-        run = self.app.watched
+        run = self.app.looking.run
         if run and (words := _command(run)):
             self.app.copy_to_clipboard(words)
             self.app.tell(words, title="copied, if this terminal allows it")

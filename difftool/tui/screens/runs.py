@@ -64,7 +64,7 @@ class RunList(Lines):
         name, columns = self.columns(width)
         bold: Style | str = "strong"
         if marked:
-            bold = Style(color=CURVES[self.app.colours.get(row["name"], 0)], bold=True)
+            bold = Style(color=CURVES[self.app.looking.colours.get(row["name"], 0)], bold=True)
         words: list[tuple[str, str | Style]] = [
             (("▶" if marked else " "), bold),
             (f"{sign} {cut(row['state'], 9)} ", ink),
@@ -160,7 +160,7 @@ class RunsScreen(Room):
         super().renew()
         from difftool.tui.widgets.note import Note
 
-        runs, lister = self.list, self.app.lister
+        runs, lister = self.list, self.app.looking.lister
         at = self.row["path"] if self.row else None
         typed = self.query_one(Filter).value.casefold()
         rows = [row for row in lister.rows if typed in str(row["name"]).casefold() and self.only in ("", row["state"])]
@@ -181,8 +181,8 @@ class RunsScreen(Room):
                 )
 
     def _said(self, count: int) -> str:
-        if self.app.lister.trouble:
-            return f" {self.app.lister.trouble}"
+        if self.app.looking.lister.trouble:
+            return f" {self.app.looking.lister.trouble}"
         starting = [f"{each.name}: {each.line or 'starting'}" for each in self.app.starting.processes]
         if starting:
             return " starting " + "; ".join(starting)
@@ -236,13 +236,13 @@ class RunsScreen(Room):
             marked.append(path)
             from difftool.tui.theme import colours_of
 
-            colours_of([self.row["name"]], self.app.colours)
+            colours_of([self.row["name"]], self.app.looking.colours)
         self.list.action_by(1)
         self.renew()
 
     def action_compare(self) -> None:
         """The marked runs over each other."""
-        self.app.look_at(*(RunDir(Path(path)) for path in self.list.marked))
+        self.app.looking.at(*(RunDir(Path(path)) for path in self.list.marked))
         self.app.switch_mode("train")
 
     def action_filter(self) -> None:
@@ -251,7 +251,7 @@ class RunsScreen(Room):
 
     def action_state(self) -> None:
         """The next state that some run is in; then all."""
-        states = ["", *dict.fromkeys(str(row["state"]) for row in self.app.lister.rows)]
+        states = ["", *dict.fromkeys(str(row["state"]) for row in self.app.looking.lister.rows)]
         self.only = states[(states.index(self.only) + 1) % len(states)] if self.only in states else ""
         self.renew()
 

@@ -75,7 +75,7 @@ class SamplesScreen(Room):
     def renew(self) -> None:
         """The shot that is looked at, of each run."""
         super().renew()
-        runs = self.app.compared[:MOST]
+        runs = self.app.looking.runs[:MOST]
         pictures = list(self.query(Picture))
         for number, picture in enumerate(pictures):
             picture.display = number < max(1, len(runs))
@@ -125,7 +125,7 @@ class SamplesScreen(Room):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Sampling needs the run's files."""
-        run = self.app.watched
+        run = self.app.looking.run
         if action == "sample":
             return not self.app.readonly and run is not None and run.run is not None
         return run is not None if action in ("by", "to", "raw", "strip", "where", "closer") else True
@@ -159,7 +159,7 @@ class SamplesScreen(Room):
 
     def action_sample(self) -> None:
         """Asks with which weights."""
-        run = self.app.watched
+        run = self.app.looking.run
         if run is None or run.run is None:
             return
         folder = run.run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +13,7 @@ from textual.strip import Strip
 from difftool.errors import one_line
 from difftool.run.spoken import clock, size
 from difftool.tui.column import Bin
+from difftool.tui.outside import number
 from difftool.tui.plot import Curve, gauge
 from difftool.tui.screens.room import Room
 from difftool.tui.theme import CURVES
@@ -63,11 +63,11 @@ class History(Drawn):
         room, rows = max(1, width - LEFT), height - 2
         if rows < 1:
             return
-        newest = _number(samples[-1].get("time")) if samples else None
+        newest = number(samples[-1].get("time")) if samples else None
         curves: list[Curve] = []
         legend: list[tuple[str, str, int]] = []
         for label, figure in series_of(samples):
-            points = [(_number(each.get("time")) or 0.0, figure(each)) for each in samples]
+            points = [(number(each.get("time")) or 0.0, figure(each)) for each in samples]
             bins: list[Bin] = binned(points, (newest or 0) - seconds, newest or 0, 2 * room)
             curves.append(Curve(bins, len(legend)))
             legend.append((label, "", len(legend)))
@@ -118,14 +118,14 @@ class SystemScreen(Room):
     def renew(self) -> None:
         """The newest figures."""
         super().renew()
-        run, gauges = self.app.watched, self.query_one(Gauges)
+        run, gauges = self.app.looking.run, self.query_one(Gauges)
         if run is None:
             self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
             return
         with run.guard:
             samples = list(run.system)
             waits = run.table.last("data_wait")
-            saved = [each["seconds"] for each in run.checkpoints[-5:] if _number(each.get("seconds")) is not None]
+            saved = [each["seconds"] for each in run.checkpoints[-5:] if number(each.get("seconds")) is not None]
         newest = samples[-1] if samples else {}
         gauges.rows = [*figures(newest, self.size.width, self.app.ascii), *_trainer(waits, saved, self.app.ascii)]
         gauges.styles.height = min(len(gauges.rows), max(3, self.size.height - 12))
@@ -136,11 +136,11 @@ class SystemScreen(Room):
     def _said(self, run: Watched, newest: dict[str, Any]) -> str:
         if not newest:
             return " the trainer has not told anything of its machine yet"
-        last = _number(run.summary.get("heartbeat"))
+        last = number(run.summary.get("heartbeat"))
         where = f" on {run.summary['host']}" if run.summary.get("host") else ""
         if not run.active:
             return f" these are the last figures{where}: the run is {run.state}"
-        late = (last or 0) - (_number(newest.get("time")) or 0)
+        late = (last or 0) - (number(newest.get("time")) or 0)
         return f" taken once a second{where}" + (f"; the last ones are {clock(late)} old" if late > OLD else "")
 
     def action_window(self) -> None:
@@ -173,7 +173,7 @@ def figures(sample: dict[str, Any], width: int, plain: bool) -> list[list[tuple[
         )
     cores = sample.get("cores")
     named = f" CPU ({cores})" if cores else " CPU"
-    used, total = _number(sample.get("disk_free")), _number(sample.get("disk_total"))
+    used, total = number(sample.get("disk_free")), number(sample.get("disk_total"))
     taken = total - used if used is not None and total is not None else None
     rows.append(_bar(named, sample.get("cpu"), 1.0, lambda v: f"{v:.0%}", absent.get("cpu"), plain))
     rows.append(_bar(" memory", sample.get("memory"), sample.get("memory_total"), size, absent.get("memory"), plain))
@@ -194,14 +194,14 @@ def _trainer(waits: float | None, saved: list[float], plain: bool) -> list[list[
 def _bar(
     label: str, value: object, most: object, say: Callable[[float], str], why: object, plain: bool
 ) -> list[tuple[str, str]]:
-    number, top = _number(value), _number(most)
+    figure, top = number(value), number(most)
     head = (cut(label, LABEL), "title" if not label.startswith("  ") else "")
-    if number is None:
+    if figure is None:
         return [head, (f"n/a: {one_line(str(why or 'not told'))}", "dim")]
-    share = number / top if top else 0.0
+    share = figure / top if top else 0.0
     ink = "bad" if share > 0.95 and "memory" in label else "warn" if share > 0.9 and "disk" in label else "good"
     of = f" of {say(top)}" if top and top not in (1.0, 100.0) else ""
-    return [head, (gauge(share, 20, plain) if top else "", ink), (f"  {say(number)}{of}", "")]
+    return [head, (gauge(share, 20, plain) if top else "", ink), (f"  {say(figure)}{of}", "")]
 
 
 def series_of(samples: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str, Any]], float | None]]]:
@@ -220,15 +220,6 @@ def gpus_of(sample: dict[str, Any]) -> list[dict[str, Any]]:
     return [gpu for gpu in found if isinstance(gpu, dict)][:16] if isinstance(found, list) else []
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
 def _per_cent(value: object) -> float | None:
-    number = _number(value)
-    return None if number is None else 100 * number
+    share = number(value)
+    return None if share is None else 100 * share

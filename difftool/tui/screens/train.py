@@ -124,12 +124,12 @@ class TrainScreen(Room):
     def renew(self) -> None:
         """Everything that is new."""
         super().renew()
-        app, run = self.app, self.app.watched
+        app, run = self.app, self.app.looking.run
         if run is None:
             self.query_one("#runs", Note).say([(" no run is looked at: 1 lists them", "dim")])
             return
         for chart in self.query(Chart):
-            chart.show(app.compared, app.view)
+            chart.show(app.looking.runs, app.view)
         newest = max(run.previews, default=None)
         picture = self.query_one("#preview", Picture)
         if newest is not None:
@@ -148,10 +148,10 @@ class TrainScreen(Room):
         smooth = SMOOTH[app.view.smooth]
         words = [app.view.words, f"smoothed over {smooth:.0%}" if smooth else "not smoothed"]
         names: list[tuple[str, str | Style]] = []
-        if app.compared[1:]:  # each in the colour of its curves, whose titles have no room for all
-            room = max(8, (self.size.width - 20) // len(app.compared) - 2)
-            colours = [Style(color=CURVES[app.colour(each) % len(CURVES)]) for each in app.compared]
-            names = [(f" {middle(each.name, room)} ", ink) for each, ink in zip(app.compared, colours, strict=True)]
+        if app.looking.runs[1:]:  # each in the colour of its curves, whose titles have no room for all
+            room = max(8, (self.size.width - 20) // len(app.looking.runs) - 2)
+            colours = [Style(color=CURVES[app.looking.colour(each.name) % len(CURVES)]) for each in app.looking.runs]
+            names = [(f" {middle(each.name, room)} ", ink) for each, ink in zip(app.looking.runs, colours, strict=True)]
         self.query_one("#runs", Note).say([*names, (" " + ", ".join(each for each in words if each), "dim")])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

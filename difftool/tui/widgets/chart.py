@@ -86,7 +86,7 @@ class Chart(Drawn, can_focus=True):
 
     def on_resize(self) -> None:
         """Another size is another chart."""
-        self.show(self.app.compared, self.app.view)
+        self.show(self.app.looking.runs, self.app.view)
 
     def on_focus(self) -> None:
         """The one that is meant by enter is lit."""
@@ -129,7 +129,7 @@ class Chart(Drawn, can_focus=True):
                         continue
                     bins = run.table.bins(metric, view.axis, *window, 2 * room)
                     lost += run.table.lost(metric)
-                    colour = self.app.colour(run) if len(runs) > 1 else number
+                    colour = self.app.looking.colour(run.name) if len(runs) > 1 else number
                     smooth = smoothed(bins, SMOOTH[view.smooth])
                     newest = next((each.mean for each in reversed(smooth) if each.count), math.nan)
                     legend.append(("" if len(runs) > 1 else label, short(newest), colour))

@@ -46,7 +46,7 @@ class Head(Drawn):
         return self._run() if y == 0 else self._screens()
 
     def _run(self) -> Strip:
-        run = self.app.watched
+        run = self.app.looking.run
         if run is None or self.here == "runs":
             return self.strip_of([(" difftool  ", "title"), *self._counts(), (self.app.where, "dim")])
         summary, width = run.summary, self.size.width
@@ -69,7 +69,7 @@ class Head(Drawn):
 
     def _counts(self) -> list[tuple[str, str]]:
         """How many runs are in which state, the lively ones first."""
-        states = [row["state"] for row in self.app.lister.rows]
+        states = [row["state"] for row in self.app.looking.lister.rows]
         found = sorted(set(states), key=lambda state: list(STATES).index(state) if state in STATES else len(STATES))
         return [(f"{states.count(state)} {state}  ", STATES.get(state, STATES["unknown"])[1]) for state in found]
 
@@ -79,7 +79,7 @@ class Head(Drawn):
             number = list(self.app.MODES).index(mode) + 1
             here = mode == self.here
             parts += [(f" {number}", "key" if not here else "title"), (f" {title} ", "title" if here else "dim")]
-        run = self.app.watched
+        run = self.app.looking.run
         if run is not None and run.read < 1:
             parts.append((f"  reading the history, {run.read:.0%}", "warn"))
         elif run is not None and run.trouble:
