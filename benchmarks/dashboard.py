@@ -162,7 +162,8 @@ def measure(folder: Path, rows: int, seconds: float) -> None:
         terminal.quit()
     report("start to first screen, median of 5", f"{statistics.median(started):.2f} s", "under 0.7 s")
     modules = subprocess.run(
-        [sys.executable, "-c", "import sys, difftool.tui.app; print('torch' in sys.modules)"],
+        check=True,
+        args=[sys.executable, "-c", "import sys, difftool.tui.app; print('torch' in sys.modules)"],
         capture_output=True,
         text=True,
     ).stdout.strip()

@@ -27,6 +27,7 @@ from difftool.errors import one_line
 from difftool.run.layout import RunDir
 from difftool.tui.acting import Acting
 from difftool.tui.darkroom import Darkroom
+from difftool.tui.keymap import problems
 from difftool.tui.looking import Looking
 from difftool.tui.panels import Panels
 from difftool.tui.pixels import Lens, Means
@@ -46,6 +47,7 @@ from difftool.tui.terminal import ascii_only
 from difftool.tui.theme import DARK, LIGHT, inks_of
 from difftool.tui.view import View
 from difftool.tui.wall import Wall
+from difftool.tui.widgets.lines import Lines
 from difftool.tui.widgets.picture import Picture
 
 TICK = 0.1
@@ -139,7 +141,7 @@ class DifftoolApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
         if self.setup.keys:
-            self.set_keymap(dict(self.setup.keys))
+            self._remap(self.setup.keys)
         for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal is put back before the process ends
             with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
                 self._loop_signal(number)
@@ -187,10 +189,16 @@ class DifftoolApp(App[None]):
         """Textual's, and the wall."""
         return [self._wall, *super().get_line_filters()]
 
+    def _remap(self, keys: Mapping[str, str]) -> None:
+        """The user's keys; what does not fit is said."""
+        self.set_keymap(dict(keys))
+        screens = {mode: [*_bindings(screen), *_bindings(type(self))] for mode, screen in self.MODES.items()}
+        screens["lists"] = _bindings(Lines)
+        for words in problems(keys, screens):
+            self.tell(f"keys.toml: {words}", "warning")
+
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
-        """A key map of the user's may give one key to two things: said, not guessed."""
-        words = ", ".join(sorted(str(binding.id) for binding in clashed_bindings))
-        self.tell(f"one key for {words}: change one of them in keys.toml", "warning")
+        """Textual asks at each key that has two meanings; they were said when the keys were read."""
 
     def tell(self, text: str, severity: str = "information", title: str = "") -> None:
         """A note in the corner; what it holds is text and nothing else."""
@@ -198,12 +206,16 @@ class DifftoolApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works here has its line in the palette."""
+        titles: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
             if active.enabled and binding.description and not binding.action.startswith(("app.command", "command")):
-                key = self.get_key_display(binding)
+                title = f"{binding.description} ({self.get_key_display(binding)})"
+                if title in titles:  # another of its keys
+                    continue
+                titles.add(title)
                 yield SystemCommand(
-                    f"{binding.description} ({key})",
+                    title,
                     binding.tooltip or binding.description,
                     lambda action=binding.action, node=active.node: self.run_action(action, node),
                 )
@@ -299,6 +311,12 @@ class DifftoolApp(App[None]):
         if run is not None and run.active and run.run is not None:
             self.left = f"{run.name}: training goes on; difftool tui {run.name}"
         self.exit()
+
+
+def _bindings(owner: object) -> list[Binding]:
+    """All bindings of a class and of those it is made of."""
+    found = [each for base in getattr(owner, "__mro__", ()) for each in vars(base).get("BINDINGS", ())]
+    return [each for each in found if isinstance(each, Binding) and each.id]
 
 
 def _short(path: Path) -> str:

@@ -47,7 +47,7 @@ class Follower(Thread):
                 self.watched.read = share
                 self.watched.version += 1
             more = bool(events) and share < 1
-            rest = 0.001 if more else POLL if self.watched.active else REST
+            rest = 0.0 if more else POLL if self.watched.active else REST
             since_about += rest
             if since_about >= REST and not more:
                 since_about = 0.0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from platformdirs import user_config_path
+from textual.binding import Binding
 
 from difftool.errors import InputError
 
@@ -29,3 +32,28 @@ def keys_of_user() -> dict[str, str]:
     if wrong:
         raise InputError(f'{wrong[0]}: a key is a text, as in "train.log_y" = "L"', where=str(path))
     return dict(keys)
+
+
+def problems(keys: Mapping[str, str], screens: Mapping[str, Sequence[Binding]]) -> list[str]:
+    """Names that do not exist, and keys that would mean two things; `screens` has the bindings that work on each."""
+    known = {str(binding.id) for bindings in screens.values() for binding in bindings if binding.id}
+    moved = {
+        str(each.id)
+        for bindings in screens.values()
+        for each in bindings
+        if keys.get(str(each.id), each.key) != each.key
+    }
+    said = []
+    for name in keys:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            said.append(f"{name} is nothing that has a key" + (f"; did you mean {near[0]}?" if near else ""))
+    for screen, bindings in screens.items():
+        taken: dict[str, str] = {}
+        for binding in bindings:
+            name = str(binding.id)
+            for key in keys.get(name, binding.key).split(","):
+                other = taken.setdefault(key.strip(), name)
+                if other != name and {name, other} & moved:
+                    said.append(f"on the screen {screen}, {key.strip()} would be both {other} and {name}")
+    return list(dict.fromkeys(said))

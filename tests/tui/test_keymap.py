@@ -1,13 +1,16 @@
 """keys.toml gives keys other names; what makes no sense in it is said."""
 
 import pytest
+from textual.binding import Binding
 
 from difftool.errors import InputError
 from difftool.tui import keymap
+from difftool.tui.app import DifftoolApp
 from difftool.tui.keymap import keys_file, keys_of_user
+from difftool.tui.widgets.lines import Lines
 
 from . import canned
-from .conftest import keys, press, shown, text, toasts, until
+from .conftest import keys, press, quiet, shown, text, toasts, until
 
 
 @pytest.fixture
@@ -63,11 +66,29 @@ async def test_another_key_does_it_and_the_old_one_no_longer(canned_runs):
         assert "log-y (L)" in titles
 
 
+@pytest.mark.parametrize(
+    ("mine", "said"),
+    [
+        (
+            {"train.log_y": "u", "train.axis": "u"},
+            "keys.toml: on the screen train, u would be both train.log_y and train.axis",
+        ),
+        ({"train.log_y": "x"}, "keys.toml: on the screen train, x would be both train.log_y and train.axis"),
+        ({"train.log_y": "q"}, "keys.toml: on the screen train, q would be both train.log_y and app.leave"),
+        ({"train.logy": "u"}, "keys.toml: train.logy is nothing that has a key; did you mean train.log_y?"),
+    ],
+)
 @pytest.mark.usefixtures("noon")
-async def test_one_key_for_two_things_is_told(canned_runs):
-    async with shown(canned_runs[0], run=canned.RUNNING, keys={"train.log_y": "u", "train.axis": "u"}) as pilot:
-        await until(
-            pilot,
-            lambda: any("one key for" in said and "train.log_y" in said for said in toasts(pilot.app)),
-            str(toasts(pilot.app)),
-        )
+async def test_keys_that_do_not_fit_are_told(canned_runs, mine, said):
+    async with shown(canned_runs[0], run=canned.RUNNING, keys=mine) as pilot:
+        await until(pilot, lambda: toasts(pilot.app), "a note")
+        assert toasts(pilot.app) == [said]
+
+
+@pytest.mark.usefixtures("noon")
+async def test_every_binding_may_have_its_own_key_again(canned_runs):
+    owners = [DifftoolApp, Lines, *DifftoolApp.MODES.values()]
+    own = {each.id: each.key for owner in owners for each in owner.BINDINGS if isinstance(each, Binding)}
+    async with shown(canned_runs[0], run=canned.RUNNING, keys=own) as pilot:
+        await quiet(pilot)
+        assert not toasts(pilot.app)

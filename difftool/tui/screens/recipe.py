@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 import tomllib
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,7 +76,11 @@ class RecipeScreen(Room):
         stamp = (run.name, run.recipe, len(run.info), other and (other.name, other.recipe), self.size)
         if stamp != self.stamp:
             self.stamp = stamp
-            sheet.rows = [*_provenance(run), [], *(_differences(run, other) if other else _recipe(run))]
+            sheet.rows = [
+                *_provenance(run, self.size.width),
+                [],
+                *(_differences(run, other) if other else _recipe(run)),
+            ]
             sheet.resized(len(sheet.rows))
         differs = run.info.get("differs")
         count = len(differs) if isinstance(differs, dict) else 0
@@ -131,7 +136,7 @@ def _command(run: Watched) -> str | None:
     return shlex.join(["difftool", *map(str, argv[1:])]) if isinstance(argv, list) and argv else None
 
 
-def _provenance(run: Watched) -> list[list[tuple[str, str]]]:
+def _provenance(run: Watched, width: int) -> list[list[tuple[str, str]]]:
     info = run.info
     versions, git, data = info.get("versions"), info.get("git"), info.get("data")
     facts = {
@@ -151,9 +156,12 @@ def _provenance(run: Watched) -> list[list[tuple[str, str]]]:
         "observers": ", ".join(map(str, info["observers"])) if isinstance(info.get("observers"), list) else None,
         "git": str(git) if git else None,
     }
-    return [
-        [(f" {label:>11}  ", "dim"), (one_line(str(text)), "")] for label, text in facts.items() if text is not None
-    ]
+    rows = []
+    for label, text in facts.items():
+        if text is not None:  # whole, however long: a path that is cut leads nowhere
+            lines = textwrap.wrap(one_line(str(text)), max(10, width - 15), break_on_hyphens=False)
+            rows += [[(f" {label if not k else '':>11}  ", "dim"), (line, "")] for k, line in enumerate(lines)]
+    return rows
 
 
 def _recipe(run: Watched) -> list[list[tuple[str, str]]]:

@@ -128,7 +128,10 @@ class SystemScreen(Room):
             saved = [each["seconds"] for each in run.checkpoints[-5:] if number(each.get("seconds")) is not None]
         newest = samples[-1] if samples else {}
         gauges.rows = [*figures(newest, self.size.width, self.app.ascii), *_trainer(waits, saved, self.app.ascii)]
-        gauges.styles.height = min(len(gauges.rows), max(3, self.size.height - 12))
+        # The figures first: their history needs some lines to be one.
+        room = max(3, self.size.height - 6)
+        self.query_one(History).display = room - len(gauges.rows) >= 6
+        gauges.styles.height = min(len(gauges.rows), room)
         gauges.resized(len(gauges.rows))
         self.query_one(History).show(samples, WINDOWS[self.minutes])
         self.query_one("#said", Note).say([(self._said(run, newest), "dim")])

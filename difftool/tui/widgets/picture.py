@@ -88,7 +88,7 @@ class Picture(Drawn):
     def render_line(self, y: int) -> Strip:
         """The caption, then the picture in the middle."""
         if y == 0:
-            return self.strip_of([(self.caption, "dim")])
+            return self.strip_of([(f" {self.caption}", "dim")])
         strips = self._strips()
         if not strips:
             words = (self._print.why if self._print else "") or ("" if self.source else self.empty)
