@@ -42,7 +42,8 @@ class Order:
         self.tail = Tail(self.run, skip=True)
         self.id = ""
         self.answer: dict[str, Any] | None = None
-        self.files: list[str] = []  # what was written on the way, if that is what was asked for
+        self.files: list[str] = []  # what was asked for, if that is a file
+        self._written: list[tuple[Any, str]] = []  # step and path of what was written on the way, asked for or not
         self.message = ""
 
     def ask(self, patience: float, **args: Any) -> None:
@@ -68,21 +69,36 @@ class Order:
         try:
             self.ask(patience)
         except (BusyError, DiskError):  # a full disk takes no command
+            from difftool.cli.owner import owns
+
             pid = self._owner()
             if pid is None:
                 raise
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it ended just now
-            except PermissionError as error:
-                raise MachineError(
-                    f"process {pid}, which trains {self.run.name}, is not yours to kill", where=self.about["path"]
-                ) from error
-            deadline = time.monotonic() + GONE_AFTER
-            while is_locked(self.run) and time.monotonic() < deadline:
-                time.sleep(LOOKS)
-            self.message = f"no answer in {patience:.0f} s: killed process {pid}"
+            if owns(pid, self.run):
+                self._end(pid)
+                self.message = f"no answer in {patience:.0f} s: killed process {pid}"
+            elif is_locked(self.run):
+                raise BusyError(
+                    f"no answer from {self.run.name} in {patience:.0f} s, and nothing was killed",
+                    where=self.about["path"],
+                    why=f"process {pid} here does not hold its lock: the trainer may be in another container",
+                    do="end it where it was started, or wait: it stays asked",
+                ) from None
+            else:
+                self.message = f"{self.run.name} has ended"
+
+    def _end(self, pid: int) -> None:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended just now
+        except PermissionError as error:
+            raise MachineError(
+                f"process {pid}, which trains {self.run.name}, is not yours to kill", where=self.about["path"]
+            ) from error
+        deadline = time.monotonic() + GONE_AFTER
+        while is_locked(self.run) and time.monotonic() < deadline:
+            time.sleep(LOOKS)
 
     def wait_for_the_end(self) -> None:
         """Until no trainer owns the run any more; BusyError when one elsewhere falls silent."""
@@ -123,7 +139,7 @@ class Order:
                 if event["kind"] == "ack" and event.get("id") == self.id:
                     self.answer = event
                 elif event["kind"] == self.command and isinstance(event.get("path"), str):
-                    self.files.append(str(self.run.root.absolute() / event["path"]))
+                    self._written.append((event.get("step"), event["path"]))
             if self.answer is not None or self.about["state"] not in ALIVE:
                 return
             if (
@@ -138,6 +154,14 @@ class Order:
         self.message = str(answer.get("message"))
         if answer.get("ok") is not True:
             raise InputError(f"{self.run.name} says no to {self.command}: {self.message}", where=self.about["path"])
+        self.files = [str(self.run.root.absolute() / path) for path in self._made(answer.get("step"))]
+
+    def _made(self, step: Any) -> list[str]:
+        """What there is of the step that was answered for; a checkpoint may well be older than the question."""
+        made = list(dict.fromkeys(path for at, path in self._written if at == step))
+        if not made and self.command == "checkpoint" and isinstance(step, int) and self.run.checkpoint(step).is_dir():
+            made = [str(self.run.checkpoint(step).relative_to(self.run.root))]
+        return made
 
     def _owner(self) -> int | None:
         """The process that holds the run's lock on this machine, as far as that is certain."""

@@ -38,10 +38,9 @@ def list_(
     json: Json = False,
 ) -> None:
     """All runs, the newest first."""
-    from difftool.run.layout import list_runs
-    from difftool.run.reader import summary
+    from difftool.run.reader import Runs
 
-    rows = [row for run in list_runs(runs) if (row := summary(run))["state"] in (state or [row["state"]])]
+    rows = [row for row in Runs(runs).poll() if row["state"] in (state or [row["state"]])]
     if json:
         as_json(rows)
         return

@@ -21,6 +21,9 @@ def rm(
     names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, as elsewhere.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     forever: Annotated[bool, typer.Option("--forever", help="Delete for good, instead of into the trash.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also runs of other machines that have fallen silent, if nobody locks them.")
+    ] = False,
     runs: RunsFolder = RUNS,
     json: Json = False,
 ) -> None:
@@ -29,7 +32,8 @@ def rm(
 
     found = list({run.root: run for run in (_find(name, runs) for name in names)}.values())
     for run in found:  # all of them before any is touched
-        check_idle(run)
+        if told := check_idle(run, force):
+            typer.echo(one_line(told), err=True)
     if not yes:
         bytes_ = sum(map(size_of, found)) if forever else 0
         _ask(found, f"delete for good, {size(bytes_)}" if forever else "move into the trash")
@@ -38,10 +42,10 @@ def rm(
         was = run.root.absolute()
         place = None
         if forever:
-            destroy(run)
+            destroy(run, force)
             typer.echo(one_line(f"deleted {was}"), err=True)
         else:
-            place = discard(run)
+            place = discard(run, force)
             typer.echo(one_line(f"{run.name} is in {place}"), err=True)
         back = f"mv {shlex.quote(str(place))} {shlex.quote(str(was))}" if place else None
         done.append({"name": run.name, "was": str(was), "place": place and str(place), "back": back})

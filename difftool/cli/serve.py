@@ -63,7 +63,9 @@ def _doors(port: int) -> list[socket.socket]:
             for each in doors:
                 each.close()
             why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-            raise MachineError(f"port {port} cannot be had", why=why, do="another one, as in --port 8123") from None
+            raise MachineError(
+                f"port {port} cannot be had", why=why, do=f"another one, as in --port {port % 65535 + 1}"
+            ) from None
     return [door for door in doors if door.getsockname()[1] == port]
 
 

@@ -37,11 +37,9 @@ def save(run: RunDir, shop: Workshop, state: State) -> Path:
     }
     stage = run.checkpoints / f".stage-{state.step:08d}-{secrets.token_hex(4)}"
     try:
-        stage.mkdir()
-        listed = {name: {"bytes": len(data), "sha256": write_new(stage / name, data)} for name, data in files.items()}
-        write_new(stage / "MANIFEST.json", json.dumps({"format": FORMAT, "files": listed}, indent=1).encode())
-        sync_folder(stage)
-        stage.rename(final)
+        if not final.exists():  # it does if this very step was saved, and only what comes after failed
+            _fill(stage, files)
+            stage.rename(final)
         sync_folder(run.checkpoints)
     except OSError as error:
         raise disk_error(final, error) from error
@@ -73,6 +71,13 @@ def recover(folder: Path, step: int, state: State, device: torch.device) -> None
                 key: moments[f"{key}.{name}"].to(device) for key in ("step", "exp_avg", "exp_avg_sq")
             }
     state.step = step
+
+
+def _fill(stage: Path, files: dict[str, bytes]) -> None:
+    stage.mkdir()
+    listed = {name: {"bytes": len(data), "sha256": write_new(stage / name, data)} for name, data in files.items()}
+    write_new(stage / "MANIFEST.json", json.dumps({"format": FORMAT, "files": listed}, indent=1).encode())
+    sync_folder(stage)
 
 
 def _moments(state: State) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from difftool.engine.stopping import StopAsked
-from difftool.errors import Stopped, one_line
+from difftool.errors import DiskError, Stopped, one_line
 from difftool.run.control import COMMANDS, Command, Inbox
 
 if TYPE_CHECKING:
@@ -29,16 +29,19 @@ class Orders:
 
     def hear(self) -> None:
         """Takes in what is new. What ends the run is obeyed at once, also while a preview is drawn."""
-        for command in self.inbox.poll():
+        new = self.inbox.poll()
+        self.waiting.extend(new)  # all of them first: one that ends the run must not cost the others their answer
+        for command in new:
+            if command.command not in ("stop", "kill"):
+                continue
+            self.waiting.remove(command)
             if command.command == "stop":
                 self._say(f"stopping at step {self.session.state.step:,} ({BY})")
                 self._ack(command, True, f"stopping at step {self.session.state.step}: it is saved first")
                 self.stop.ask()
-            elif command.command == "kill":
+            else:
                 self._ack(command, True, f"ended at step {self.session.state.step}; {self._kept()}")
                 raise self._killed()
-            else:
-                self.waiting.append(command)
 
     def answer(self, more: bool) -> None:
         """Carries out what waits, and waits itself while training is paused; `more`: whether steps are to come."""
@@ -65,11 +68,9 @@ class Orders:
             self._ack(command, False, f"too late: the run ended at step {self.session.state.step}")
 
     def _carry_out(self, command: Command, more: bool) -> None:
-        step = self.session.state.step
         try:
             if command.command == "checkpoint":
-                done = self.session.save()
-                answer = True, f"checkpoint written: step {step}" if done else f"step {step} is saved already"
+                answer = self._checkpoint()
             elif command.command == "preview":
                 answer = self._preview(bool(command.args.get("raw")))
             elif command.command == "pause":
@@ -83,6 +84,16 @@ class Orders:
             self._ack(command, False, f"failed: {str(error) or type(error).__name__}")
             raise
         self._ack(command, *answer)
+
+    def _checkpoint(self) -> tuple[bool, str]:
+        step = self.session.state.step
+        try:
+            done = self.session.save()
+        except DiskError as error:  # nobody counted on this one: what was saved before is still there
+            why = f"no checkpoint at step {step}: {error}" + (f": {error.why}" if error.why else "")
+            self.session.say(why)
+            return False, why
+        return True, f"checkpoint written: step {step}" if done else f"step {step} is saved already"
 
     def _preview(self, raw: bool) -> tuple[bool, str]:
         if why := self.session.preview(raw):

@@ -14,6 +14,7 @@ class StopAsked:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._ctrl_c = False  # whether a person has pressed it
         self._before: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
@@ -41,7 +42,10 @@ class StopAsked:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         # A handler only sets a flag: no files, no printing. Schedulers repeat SIGTERM and a closing terminal sends
-        # SIGHUP more than once, so only a person's second Ctrl-C means now.
-        if self.signal is not None and number == signal.SIGINT:
-            os._exit(130)
+        # SIGHUP more than once, so only a person's second Ctrl-C means now; not the first after something else asked:
+        # whoever pressed it may not know, and a checkpoint may be half written.
+        if number == signal.SIGINT:
+            if self._ctrl_c:
+                os._exit(130)
+            self._ctrl_c = True
         self.signal = self.signal or number

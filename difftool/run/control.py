@@ -9,11 +9,10 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from difftool.run.layout import RunDir
-from difftool.run.records import decode, encode, load
+from difftool.run.records import decode, encode, load, moment
 from difftool.run.writer import disk_error
 
 COMMANDS = ("checkpoint", "preview", "stop", "pause", "resume", "kill")
@@ -58,8 +57,12 @@ class Inbox:
 
     def __init__(self, run: RunDir) -> None:
         self.run = run
-        self.since = _began(run)
-        """what was asked before this time was meant for an earlier attempt"""
+        # What was asked before this attempt was meant for an earlier one. Where it begins in the file, the lock says; a
+        # lock of an older difftool, or one that a full disk left empty, leaves the times of commands.
+        owner = load(run.lock)
+        began, asked = moment(owner, "started"), owner.get("asked")
+        self._began = time.time() if began is None else began
+        self._from = asked if isinstance(asked, int) and asked >= 0 else None
         self._seen: tuple[int, int, int] | None = None  # inode, size and time of the file as it was last read
         self._known: set[str] = set()
 
@@ -81,25 +84,20 @@ class Inbox:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 return []
-            data = os.pread(fd, RECENT, max(0, found.st_size - RECENT))
+            if self._from is not None and self._from > found.st_size:  # somebody cut it short or replaced it
+                self._from = None
+            data = os.pread(fd, RECENT, max(self._from or 0, found.st_size - RECENT))
         finally:
             os.close(fd)
         self._seen = (found.st_ino, found.st_size, found.st_mtime_ns)
         new = []
         for line in data[: data.rfind(b"\n") + 1].splitlines():
             command = _command(line)
-            if command and command.time >= self.since and command.id not in self._known:
+            ours = command and (self._from is not None or command.time >= self._began)
+            if command and ours and command.id not in self._known:
                 self._known.add(command.id)
                 new.append(command)
         return new
-
-
-def _began(run: RunDir) -> float:
-    """When the trainer that holds the lock took it; now, if the lock does not say."""
-    try:
-        return datetime.fromisoformat(load(run.lock)["started"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return time.time()
 
 
 def _command(line: bytes) -> Command | None:

@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from difftool.errors import one_line
+from difftool.errors import MachineError, one_line
 from difftool.run.layout import RunDir, starting_log
-from difftool.run.records import load
+from difftool.run.records import decode, load
 from difftool.run.writer import disk_error
 
 READ = 64 << 10  # bytes at the end of a log that are looked at
@@ -81,7 +81,7 @@ class Launched:
 
 
 class Training(Launched):
-    """A trainer; it has begun when its first event is written."""
+    """A trainer; it has begun when it trains: a sink that cannot be opened ends it before that."""
 
     def __init__(self, root: Path, log: Path, process: subprocess.Popen[bytes], skip: int, since: float) -> None:
         super().__init__(root, log, process, skip)
@@ -98,7 +98,18 @@ class Training(Launched):
         status = load(RunDir(self.root).status)
         heartbeat = status.get("heartbeat")
         ours = status.get("pid") == self.process.pid and status.get("host") == socket.gethostname()
-        return ours and isinstance(heartbeat, int | float) and heartbeat >= self._since
+        if not ours or not isinstance(heartbeat, int | float) or heartbeat < self._since:
+            return False
+        return status.get("state") in ("running", "paused") or self._trained(status.get("attempt"))
+
+    def _trained(self, attempt: object) -> bool:
+        """Whether this attempt, which may have ended, wrote `start`, as it does with its first step ahead."""
+        try:
+            with (RunDir(self.root).events / f"{attempt:05d}.jsonl").open("rb") as file:
+                first = decode(file.readline(READ))
+        except (OSError, TypeError, ValueError):
+            return False
+        return first is not None and first.get("kind") == "start"
 
 
 class Sampling(Launched):
@@ -167,7 +178,7 @@ def _start(args: Sequence[str], log: Path) -> tuple[subprocess.Popen[bytes], int
             start_new_session=True,  # no terminal, so none whose closing could end it
         )
     except OSError as error:
-        raise disk_error(Path(sys.executable), error) from error
+        raise MachineError(f"cannot start {sys.executable}", why=error.strerror or str(error)) from error
     finally:
         os.close(fd)
     return process, skip

@@ -35,8 +35,8 @@ class RunLock:
             raise _broken(self.run, error) from error
         try:
             self._wait(fd)
-            owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": _now()}
-            with contextlib.suppress(OSError):  # for people only; a full disk must not stop the lock itself
+            owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": _now(), "asked": _asked(self.run)}
+            with contextlib.suppress(OSError):  # a full disk must not stop the lock itself
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json.dumps(owner).encode() + b"\n", 0)
         except BaseException:
@@ -114,7 +114,15 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="microseconds")  # commands older than this are not obeyed
+    return datetime.now().astimezone().isoformat(timespec="microseconds")
+
+
+def _asked(run: RunDir) -> int:
+    """Bytes of commands that were meant for an earlier owner: clocks of other machines cannot tell which those are."""
+    try:
+        return os.stat(run.control).st_size  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def _busy(run: RunDir) -> BusyError:

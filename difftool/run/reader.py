@@ -43,8 +43,13 @@ class Tail:
 
     def share(self) -> float:
         """How much of what is on disk was read, 0 to 1."""
-        size = sum(segment.size() for segment in self._read.values())
-        return min(1.0, sum(segment.offset for segment in self._read.values()) / size) if size else 1.0
+        found = [(segment.offset, segment.size()) for segment in self._read.values()]
+        size = sum(total for _, total in found)
+        # What stands after the last line break is the line that is being written, or never was.
+        behind = sum(
+            total - offset for (offset, total), each in zip(found, self._read.values(), strict=True) if not each.ended
+        )
+        return 1.0 - behind / size if size else 1.0
 
     def poll(self, max_bytes: int = POLL_BYTES) -> list[dict[str, Any]]:
         """New events in order, of about `max_bytes` at most; an empty list means that there is nothing new."""

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,24 @@ def load(path: Path) -> dict[str, Any]:
     """The object in a small JSON file; empty when the file is missing or damaged."""
     try:
         # A pipe of that name would keep whoever opens it waiting for its other end.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return (decode(file.read(MAX_DOCUMENT)) or {}) if regular else {}
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return {}
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                return decode(file.read(MAX_DOCUMENT)) or {}
+        finally:
+            os.close(fd)
     except OSError:
         return {}
+
+
+def moment(record: Mapping[str, Any], key: str) -> float | None:
+    """The time that is written there as text, in unix seconds; None where there is none."""
+    try:
+        return datetime.fromisoformat(record[key]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,11 @@ class Segment:
         """Bytes that were passed."""
         return self._offset
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last look at it came to its end."""
+        return self._seen is not None
+
     def size(self) -> int:
         """Bytes that there are."""
         try:

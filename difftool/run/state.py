@@ -6,14 +6,12 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from difftool.errors import DiskError
-from difftool.run.layout import RunDir, checkpoint_steps
+from difftool.run.layout import RunDir, checkpoint_steps, names_in
 from difftool.run.lock import is_locked
-from difftool.run.records import Status, load
+from difftool.run.records import Status, load, moment
 from difftool.run.segments import segments
 
 STALE = 60.0  # seconds without a sign of life after which a run counts as stalled
@@ -39,14 +37,8 @@ class Runs:
 
     def poll(self) -> list[dict[str, Any]]:
         """The summary of each, newest first, as `layout.list_runs` orders them; DiskError where it cannot be read."""
-        try:
-            names = os.listdir(self.folder)  # noqa: PTH208
-        except (FileNotFoundError, NotADirectoryError):
-            names = []
-        except OSError as error:
-            where, why = str(self.folder.absolute()), error.strerror or str(error)
-            raise DiskError("cannot list the runs", where=where, why=why) from error
-        found = {name: self._known.get(name) or _Watched(RunDir(self.folder / name)) for name in names}
+        known, folder = self._known, self.folder
+        found = {name: known.get(name) or _Watched(RunDir(folder / name)) for name in names_in(folder)}
         self._known = {name: each for name, each in found.items() if each.is_run()}
         order = sorted(self._known.values(), key=lambda each: (each.born or float("-inf"), each.run.name), reverse=True)
         return [each.summary() for each in order]
@@ -96,10 +88,7 @@ class _Watched:
     @property
     def born(self) -> float | None:
         """When it was created, in unix seconds."""
-        try:
-            return datetime.fromisoformat(self._info.value["created"]).timestamp()
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
+        return moment(self._info.value, "created")
 
     def summary(self) -> dict[str, Any]:
         """Its values now."""
@@ -169,10 +158,7 @@ class _Watched:
 
 def _owned(status: Status | None, owner: dict[str, Any]) -> str:
     """The state of a run whose lock is held."""
-    try:
-        since = datetime.fromisoformat(owner["started"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
-        since = 0.0
+    since = moment(owner, "started") or 0.0
     if status is None or since > status.heartbeat + 0.001:  # its owner has not spoken yet; a heartbeat is rounded
         state = "starting"
     elif status.state in ACTIVE or not since:

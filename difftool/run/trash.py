@@ -5,36 +5,49 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from difftool.errors import BusyError, DiskError
 from difftool.run.layout import TRASH, RunDir
-from difftool.run.lock import RunLock
+from difftool.run.lock import RunLock, is_locked
+from difftool.run.spoken import clock
 from difftool.run.state import ALIVE, summary
 
 
-def check_idle(run: RunDir) -> None:
-    """Refuses a run that a trainer owns, here or, as far as one can tell, elsewhere."""
+def check_idle(run: RunDir, force: bool = False) -> str:
+    """Refuses a run that a trainer owns, here or, as far as one can tell, elsewhere.
+
+    `force` allows one of another host that is long silent, and whose lock is free as far as one can see from here: a
+    container gets a new hostname whenever it starts, and its old one is never heard of again. What is then told of
+    it is returned; empty for a run that is idle for certain.
+    """
     about = summary(run)
     if about["state"] not in ALIVE:
-        return
-    elsewhere = "" if about["here"] else f" on {about['host']}"
-    why = "a trainer still holds it" if about["here"] else "nobody here can say whether its trainer still lives"
+        return ""
+    lost = about["state"] == "stalled" and not about["here"] and not is_locked(run)
+    silent = f"nothing was heard of it for {clock(time.time() - about['heartbeat'])}" if about["heartbeat"] else ""
+    if lost and force:
+        return f"{run.name} was trained on {about['host']}; {silent or 'nothing was ever heard of it'}"
+    elsewhere = "nobody here can say whether its trainer still lives" + (f"; {silent}" if lost and silent else "")
+    why = "a trainer still holds it" if about["here"] else elsewhere
     raise BusyError(
-        f"run {run.name} is {about['state']}{elsewhere}",
+        f"run {run.name} is {about['state']}" + ("" if about["here"] else f" on {about['host']}"),
         where=str(run.root.absolute()),
         why=why if about["state"] == "stalled" else "",
-        do=f"difftool runs stop {run.typed}",
+        do=f"if it is certain that nobody trains it any more: difftool runs rm --force {run.typed}"
+        if lost
+        else f"difftool runs stop {run.typed}",
     )
 
 
-def discard(run: RunDir) -> Path:
-    """Moves an idle run into the trash of its folder, and returns its place there.
+def discard(run: RunDir, force: bool = False) -> Path:
+    """Moves an idle run into the trash of its folder, and returns its place there; `force` as of `check_idle`.
 
     If the run's folder is a symbolic link, the link alone is moved. BusyError, DiskError.
     """
-    with _held(run):
+    with _held(run, force):
         bin_ = run.root.absolute().parent / TRASH
         try:
             bin_.mkdir(exist_ok=True)
@@ -45,9 +58,9 @@ def discard(run: RunDir) -> Path:
     return place
 
 
-def destroy(run: RunDir) -> None:
+def destroy(run: RunDir, force: bool = False) -> None:
     """Deletes an idle run for good; of a symbolic link the link alone. BusyError, DiskError."""
-    place = discard(run)  # out of the list at once: half a run must not look like one
+    place = discard(run, force)  # out of the list at once: half a run must not look like one
     try:
         if place.is_symlink():
             place.unlink()
@@ -71,9 +84,9 @@ def size_of(run: RunDir) -> int:
 
 
 @contextlib.contextmanager
-def _held(run: RunDir) -> Iterator[None]:
+def _held(run: RunDir, force: bool) -> Iterator[None]:
     """No trainer can begin while it is moved; where a run cannot be locked, none can train it either."""
-    check_idle(run)
+    check_idle(run, force)
     if run.root.is_symlink():  # what it leads to stays where it is
         yield
         return

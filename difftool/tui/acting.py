@@ -5,34 +5,77 @@ Writing to a disk may block, so every request is an errand of its own.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from difftool.run import control, trash
 from difftool.run.layout import RunDir
-from difftool.run.reader import ALIVE
-from difftool.tui.threads import Errand
+from difftool.run.reader import ALIVE, Tail, summary
+from difftool.tui.outside import clean
+from difftool.tui.threads import Errand, Thread
 
 if TYPE_CHECKING:
     from difftool.tui.app import DifftoolApp
 
+LOOK = 0.1
+"""Seconds between two looks for an answer."""
 SOON = 1.5
 """Seconds after which it is said that the answer is still to come: at the end of a step."""
 PATIENCE = 10.0
 """Seconds after which it is said that there may be none."""
 
 
-@dataclass
-class Asked:
-    """A command that waits for its answer."""
+class Request(Thread):
+    """One command to a trainer: asks, and listens for the answer."""
 
-    run: RunDir
-    command: str
-    at: float
-    told: float = 0.0  # how long one had waited when something was said of it
+    def __init__(
+        self, run: RunDir, command: str, tell: Callable[[str, str], None], settled: Callable[[], None]
+    ) -> None:
+        super().__init__(f"{command} {run.name}")
+        self.run, self.command, self._tell, self._settled = run, command, tell, settled
+
+    def go(self) -> None:
+        """Until it is answered, or nobody is there to answer."""
+        try:
+            self._ask()
+        finally:
+            self._settled()
+
+    def _ask(self) -> None:
+        tail = Tail(self.run, skip=True)
+        number = control.ask(self.run, self.command)
+        waited, said = 0.0, 0.0
+        while not self.asked.wait(LOOK):
+            waited += LOOK
+            state = summary(self.run)["state"] if waited > SOON else ALIVE[0]
+            if self._heard(tail, number):
+                return
+            if state not in ALIVE:  # looked at before it was listened to: an answer would have been there
+                self._tell(f"{self.command}: {self.run.name} is {state}, and did not answer before", "warning")
+                return
+            for limit in (SOON, PATIENCE):
+                if said < limit < waited:
+                    said = limit
+                    self._waiting(limit, str(state))
+
+    def failed(self, why: str) -> None:
+        """It could not even be asked."""
+        self._tell(f"{self.command}: {why}", "error")
+
+    def _heard(self, tail: Tail, number: str) -> bool:
+        for event in tail.poll():
+            if event["kind"] == "ack" and event.get("id") == number:
+                self._tell(clean(str(event.get("message"))), "information" if event.get("ok") else "warning")
+                return True
+        return False
+
+    def _waiting(self, limit: float, state: str) -> None:
+        if limit == SOON:
+            self._tell(f"{self.command}: asked; it is done when this step ends", "information")
+        else:
+            end = f"; difftool runs stop {self.run.typed} --kill ends it" if self.command in ("stop", "kill") else ""
+            self._tell(f"{self.command}: no answer yet, the run is {state}{end}", "warning")
 
 
 class Acting:
@@ -40,7 +83,7 @@ class Acting:
 
     def __init__(self, app: DifftoolApp) -> None:
         self.app = app
-        self.asked: dict[str, Asked] = {}
+        self._pending: set[tuple[str, str]] = set()
         self.notes: list[tuple[str, str]] = []  # (text, severity), from errands; appending is safe from any thread
 
     def target(self) -> RunDir | None:
@@ -57,18 +100,24 @@ class Acting:
         """Whether a trainer is there to answer, and we may ask."""
         return not self.app.readonly and self.target() is not None and self.state() in ALIVE
 
+    def can_resume(self) -> bool:
+        """Whether it rests, and has something to go on from."""
+        run, about = self.target(), self._about()
+        resting = about.get("state") in ("stopped", "crashed", "failed") and about.get("checkpoint") is not None
+        return not self.app.readonly and resting and run is not None and run.name not in self.app.starting.names
+
     def state(self) -> str:
         """The state of the target, as far as it was read."""
+        return str(self._about().get("state") or "unknown")
+
+    def _about(self) -> Mapping[str, Any]:
         from difftool.tui.screens.runs import RunsScreen
 
         screen = self.app.screen_stack[0] if self.app.screen_stack else None
         if isinstance(screen, RunsScreen):
-            return str(screen.row["state"]) if screen.row else "unknown"
-        return self.app.looking.run.state if self.app.looking.run else "unknown"
-
-    def waits_for(self, key: str) -> bool:
-        """Whether an answer is expected of that run."""
-        return any(str(each.run.root) == key for each in self.asked.values())
+            return screen.row or {}
+        run = self.app.looking.run
+        return run.summary if run and not run.trouble else {}
 
     # Requests
 
@@ -77,12 +126,9 @@ class Acting:
         run = run or self.target()
         if run is None:
             return
-        self.app.looking.follow(run)
-
-        def send() -> None:
-            self.asked[control.ask(run, command)] = Asked(run, command, time.monotonic())
-
-        self._errand(command, send)
+        if (wish := (str(run.root), command)) not in self._pending:  # a key that is held down asks once
+            self._pending.add(wish)
+            Request(run, command, self._note, lambda: self._pending.discard(wish)).start()
 
     def stop(self, run: RunDir, key: str) -> None:
         """After a checkpoint, or at once."""
@@ -103,25 +149,10 @@ class Acting:
     def look(self) -> None:
         """Tells what came of it; called at each tick."""
         while self.notes:
-            text, severity = self.notes.pop(0)
-            self.app.tell(text, severity)
-        for number, asked in list(self.asked.items()):
-            followed = self.app.looking.followed.get(str(asked.run.root))
-            answer = followed.acks.get(number) if followed else None
-            if answer is not None:
-                del self.asked[number]
-                self.app.tell(str(answer.get("message")), "information" if answer.get("ok") else "warning")
-                continue
-            for limit in (SOON, PATIENCE):
-                if asked.told < limit < time.monotonic() - asked.at:
-                    asked.told = limit
-                    self._waiting(asked, followed.state if followed else "unknown")
+            self.app.tell(*self.notes.pop(0))
 
-    def _waiting(self, asked: Asked, state: str) -> None:
-        if asked.told == SOON:
-            self.app.tell(f"{asked.command}: asked; it is done when this step ends")
-        else:
-            self.app.tell(f"{asked.command}: no answer yet; {asked.run.name} is {state}", "warning")
+    def _note(self, text: str, severity: str) -> None:
+        self.notes.append((text, severity))
 
     def _errand(self, name: str, work: Callable[[], None]) -> None:
         Errand(name, work, lambda why: self.notes.append((f"{name}: {why}", "error"))).start()

@@ -1,14 +1,12 @@
 """The dashboard: which run is looked at, on which screen, and what is asked of its trainer.
 
-It reads run directories and appends to control.jsonl; it never shares a process with training, so nothing that happens
-here, a crash included, touches a run.
+It reads run directories and asks trainers through control.jsonl; it never shares a process with training, so nothing
+that happens here, a crash included, touches a run.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +21,7 @@ from textual.filter import LineFilter
 from textual.markup import escape
 from textual.screen import Screen
 
-from difftool.errors import one_line
+from difftool.errors import one_line, safe_text
 from difftool.run.layout import RunDir
 from difftool.tui.acting import Acting
 from difftool.tui.darkroom import Darkroom
@@ -110,7 +108,7 @@ class DifftoolApp(App[None]):
         self.lens = Lens(setup.means or Means(), self.console.color_system)
         self.darkroom = Darkroom()
         self.acting = Acting(self)
-        self.looking = Looking(setup.runs, needed=self.acting.waits_for)
+        self.looking = Looking(setup.runs)
         self.starting = Starting(self)
         self.panels = Panels()
         self.left: str = ""  # what the shell is told afterwards
@@ -142,9 +140,6 @@ class DifftoolApp(App[None]):
         self.theme = DARK.name
         if self.setup.keys:
             self._remap(self.setup.keys)
-        for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal is put back before the process ends
-            with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                self._loop_signal(number)
         self.darkroom.start()
         self.panels.start()
         if self.setup.pipe is not None:
@@ -160,16 +155,11 @@ class DifftoolApp(App[None]):
         self.set_interval(TICK, self.tick)
         gc.freeze()  # all that is there by now stays: the collector need not look at it whenever a history is read
 
-    def _loop_signal(self, number: int) -> None:
-        import asyncio
-
-        asyncio.get_running_loop().add_signal_handler(number, self.exit)
-
     def tick(self) -> None:
         """Shows what is new; nothing is drawn if nothing is."""
         self.acting.look()
         self.starting.look()
-        seen = (self.looking.version, self.darkroom.version, self.panels.version)
+        seen = (self.looking.version, self.darkroom.version, self.panels.version, self.starting.version)
         reading = any(run.read < 1 for run in self.looking.runs)
         if seen != self._seen and time.monotonic() - self._drawn >= (BUSY if reading else CALM):
             self._seen, self._drawn = seen, time.monotonic()
@@ -202,14 +192,14 @@ class DifftoolApp(App[None]):
 
     def tell(self, text: str, severity: str = "information", title: str = "") -> None:
         """A note in the corner; what it holds is text and nothing else."""
-        self.notify(one_line(text), title=title, severity=severity, markup=False)  # type: ignore[arg-type]
+        self.notify(safe_text(text), title=title, severity=severity, markup=False)  # type: ignore[arg-type]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works here has its line in the palette."""
         titles: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.description and not binding.action.startswith(("app.command", "command")):
+            if active.enabled and binding.description and binding.id:  # Textual's own have none
                 title = f"{binding.description} ({self.get_key_display(binding)})"
                 if title in titles:  # another of its keys
                     continue
@@ -238,14 +228,15 @@ class DifftoolApp(App[None]):
             paused = {"pause": False, "go_on": True}.get(action)
             return self.acting.can_ask() and paused in (None, self.acting.state() == "paused")
         if action == "resume":
-            resting = self.acting.state() in ("stopped", "crashed", "failed")
-            return not self.readonly and resting and self.acting.target() is not None
+            return self.acting.can_resume()
         if action == "go":
             return parameters[0] in self.titles
         return True
 
     def action_go(self, mode: str) -> None:
-        """Another screen."""
+        """Another screen; of the run under the cursor, if none is looked at yet."""
+        if self.looking.run is None and (run := self.acting.target()):
+            self.looking.at(run)
         self.switch_mode(mode)
 
     def action_theme(self) -> None:
@@ -294,7 +285,7 @@ class DifftoolApp(App[None]):
         words = f"Stop {one_line(run.name)}?"
         choices = {
             "s": "stop: finish this step, save a checkpoint, end; difftool resume goes on from there",
-            "k": "kill: end at once; what was trained since the last checkpoint is lost",
+            "k": "kill: end without saving; what was trained since the last checkpoint is lost",
             "c": "cancel",
         }
         self.push_screen(
@@ -309,7 +300,7 @@ class DifftoolApp(App[None]):
         """Leaves; training goes on."""
         run = self.looking.run
         if run is not None and run.active and run.run is not None:
-            self.left = f"{run.name}: training goes on; difftool tui {run.name}"
+            self.left = f"{run.name}: training goes on; difftool tui {run.run.typed}"
         self.exit()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.color import Color
@@ -20,7 +21,11 @@ from difftool.tui.threads import Thread
 KEPT = 160
 """Developed pictures that are kept: scrubbing to and fro draws each once."""
 MOST_KEPT = 48 << 20
-"""Characters of those in full resolution."""
+"""Bytes of these, about."""
+CELL = 350
+"""Bytes of one piece of a line, with its style."""
+AGAIN = 2.0
+"""Seconds after which a picture that could not be shown is tried again: it may have been on its way."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,12 @@ class Print:
     strips: tuple[Strip, ...]
     why: str = ""
     plate: Plate | None = None
+    made: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def weight(self) -> int:
+        """Bytes, about."""
+        return CELL * sum(map(len, self.strips)) + (len(self.plate.data) if self.plate else 0)
 
 
 class Darkroom(Thread):
@@ -54,18 +65,21 @@ class Darkroom(Thread):
         self.version = 0
         self._wishes: dict[int, Wish] = {}
         self._done: OrderedDict[Wish, Print] = OrderedDict()
+        self._weight = 0
         self._guard = threading.Lock()
         self._rung = threading.Event()
 
     def picture(self, widget: int, wish: Wish) -> Print | None:
         """The print, if there is one by now; else it is developed, and `version` grows when it is done."""
         with self._guard:
-            if wish in self._done:
+            done = self._done.get(wish)
+            if done is not None:
                 self._done.move_to_end(wish)
-                return self._done[wish]
+                if not done.why or time.monotonic() - done.made < AGAIN:
+                    return done
             self._wishes[widget] = wish
         self._rung.set()
-        return None
+        return done
 
     def go(self) -> None:
         """One wish after the other."""
@@ -78,13 +92,11 @@ class Darkroom(Thread):
                 except Exception as error:  # whatever a hostile file does, it is one picture that is missing
                     done = Print((), f"cannot be shown: {type(error).__name__}")
                 with self._guard:
+                    self._weight += done.weight - (self._done[wish].weight if wish in self._done else 0)
                     self._done[wish] = done
-                    while len(self._done) > KEPT or (len(self._done) > 1 and self._size() > MOST_KEPT):
-                        self._done.popitem(last=False)
+                    while len(self._done) > KEPT or (len(self._done) > 1 and self._weight > MOST_KEPT):
+                        self._weight -= self._done.popitem(last=False)[1].weight
                 self.version += 1
-
-    def _size(self) -> int:
-        return sum(len(done.plate.data) for done in self._done.values() if done.plate)
 
     def _next(self) -> Wish | None:
         with self._guard:

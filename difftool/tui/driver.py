@@ -19,6 +19,8 @@ from collections.abc import Callable
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from difftool.tui.widgets.picture import Picture
+
 MOST = 1 << 20
 """Bytes that wait for the terminal; beyond that, only the screen as it is in the end will be drawn."""
 FAREWELL = 1.0
@@ -93,13 +95,13 @@ class Outbox(threading.Thread):
                 return False
             data = self._waiting.popleft() if self._waiting else None
             self._size -= len(data or b"")
-        if data is None:
-            self._check()
-            return True
         if data == b"":
             return False
-        self._send(data)
-        with self._guard:
+        if data is None:
+            self._check()
+        else:
+            self._send(data)
+        with self._guard:  # also where nothing was left to send: all that waited may have been left out
             done = self._lost and not self._waiting
             self._lost = self._lost and not done
         if done:
@@ -132,6 +134,8 @@ class OwnDriver(LinuxDriver):
         app = self._app
 
         def redraw() -> None:
+            for picture in app.screen.query(Picture):
+                picture.send_again()
             app.screen.refresh(layout=True)
 
         self._out = Outbox(self._screen, lambda: app.call_later(redraw), lambda: app.call_later(app.exit))

@@ -7,7 +7,8 @@ from pathlib import Path
 from difftool.run.layout import RunDir
 from difftool.run.reader import AGAIN, Tail, summary
 from difftool.run.records import load
-from difftool.tui.outside import clean, sane
+from difftool.tui.grid import words_of
+from difftool.tui.outside import clean, integer, sane
 from difftool.tui.threads import Thread
 from difftool.tui.watched import Preview, Watched
 
@@ -17,6 +18,8 @@ POLL = 0.15
 """Seconds between two looks at a run that is trained."""
 REST = 1.0
 """Seconds between two looks at anything else."""
+RAW = "-raw"
+"""How the folder of pictures ends that were drawn without averaging."""
 LONGEST_TEXT = 1 << 20
 """Bytes of a recipe or of standard error that are read at once."""
 
@@ -27,22 +30,22 @@ class Follower(Thread):
     def __init__(self, watched: Watched, run: RunDir) -> None:
         super().__init__(f"follow {watched.name}")
         self.watched, self.run = watched, run
-        self.tail = Tail(run)
         self.log_at = 0
 
     def go(self) -> None:
         """Reads all there is in small pieces, then looks again and again."""
+        tail = Tail(self.run)  # here, since it looks at the disk
         self._about()
         rest = 0.0
         since_about = 0.0
         while not self.asked.wait(rest):
-            events = self.tail.poll(CHUNK)
+            events = tail.poll(CHUNK)
             if events:
                 if events[0]["kind"] == AGAIN:
                     self.log_at = 0  # another run lies there, with a log of its own
                 self.watched.take(events)
-            self.watched.bad = self.tail.bad
-            share = self.tail.share()
+            self.watched.bad = tail.bad
+            share = tail.share()
             if share != self.watched.read:
                 self.watched.read = share
                 self.watched.version += 1
@@ -63,7 +66,7 @@ class Follower(Thread):
         watched = self.watched
         gone = not self.run.is_run()
         if gone:
-            trouble = "the run's folder is gone or may not be read; what you see is from before"
+            trouble = "the run's folder is gone: this is from before"
         else:
             trouble = ""
             found = sane(clean(summary(self.run)))
@@ -91,14 +94,21 @@ class Follower(Thread):
             return
         found = {}
         for folder in folders:
-            files: dict[str, Path | bytes] = {"ema": folder / "grid.png", "raw": folder / "grid.png"}
-            if (folder / "strip.png").is_file():
-                files["strip"] = folder / "strip.png"
-            found[clean(folder.name)] = Preview(self.watched.summary.get("step") or 0, {}, files)
+            name = clean(folder.name)
+            known = self.watched.sampled.get(name)
+            found[name] = known or self._sampled(folder)
         if found.keys() != self.watched.sampled.keys():
             with self.watched.guard:
                 self.watched.sampled = found
                 self.watched.version += 1
+
+    def _sampled(self, folder: Path) -> Preview:
+        """What `difftool sample` has written there; the pictures themselves say how they were drawn."""
+        files: dict[str, Path | bytes] = {"raw" if folder.name.endswith(RAW) else "ema": folder / "grid.png"}
+        if (folder / "strip.png").is_file():
+            files["strip"] = folder / "strip.png"
+        words = words_of(folder / "grid.png")
+        return Preview(integer(self.watched.summary.get("checkpoint")) or 0, clean(words), files)
 
     def _read_log(self) -> None:
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from platformdirs import user_config_path
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from difftool.errors import InputError
 
@@ -48,6 +50,7 @@ def problems(keys: Mapping[str, str], screens: Mapping[str, Sequence[Binding]]) 
         if name not in known:
             near = get_close_matches(name, known, 1)
             said.append(f"{name} is nothing that has a key" + (f"; did you mean {near[0]}?" if near else ""))
+        said += [f"{name}: there is no key {key.strip()}" for key in keys[name].split(",") if not _is_key(key.strip())]
     for screen, bindings in screens.items():
         taken: dict[str, str] = {}
         for binding in bindings:
@@ -57,3 +60,14 @@ def problems(keys: Mapping[str, str], screens: Mapping[str, Sequence[Binding]]) 
                 if other != name and {name, other} & moved:
                     said.append(f"on the screen {screen}, {key.strip()} would be both {other} and {name}")
     return list(dict.fromkeys(said))
+
+
+def _is_key(name: str) -> bool:
+    """Whether Textual calls a key like that: `a`, `ctrl+a`, `f5`, `question_mark`."""
+    last = name.rpartition("+")[2] or "+"
+    if len(last) == 1 or last in {key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values()):
+        return True
+    try:
+        return bool(unicodedata.lookup(last.replace("_", " ")))
+    except KeyError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from difftool.tui.threads import Thread
 
 REST = 1.0
 """Seconds between two looks."""
+AGES = 10.0
+"""Seconds after which the list is drawn with new ages."""
 
 
 class Lister(Thread):
@@ -29,7 +32,7 @@ class Lister(Thread):
 
     def go(self) -> None:
         """Once a second, and at once when asked."""
-        runs = Runs(self.folder)
+        runs, told = Runs(self.folder), 0.0
         while not self.asked.is_set():
             try:
                 # All is made safe but the path, which is to be opened.
@@ -38,9 +41,12 @@ class Lister(Thread):
                 rows, trouble = self.rows, clean(str(error))
             except Exception as error:  # one damaged run does not end the list for good
                 rows, trouble = self.rows, clean(f"the list is not up to date: {type(error).__name__}: {error}")
-            if rows != self.rows or trouble != self.trouble or not self.looked:
+            # Ages grow by themselves: that is no news, but now and then they are drawn anew.
+            old = time.monotonic() - told > AGES
+            if _news(rows) != _news(self.rows) or trouble != self.trouble or not self.looked or old:
                 self.rows, self.trouble, self.looked = rows, trouble, True
                 self.version += 1
+                told = time.monotonic()
             self.now.wait(REST)
             self.now.clear()
 
@@ -48,3 +54,7 @@ class Lister(Thread):
         """Shown above the list."""
         self.trouble = why
         self.version += 1
+
+
+def _news(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "age": None, "heartbeat": None} for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from difftool.errors import one_line
@@ -19,15 +18,14 @@ MOST = 6
 
 
 class Looking:
-    """Starts and stops the threads that read; `needed` says of a run's key whether it must be read on all the same."""
+    """Starts and stops the threads that read."""
 
-    def __init__(self, folder: Path, needed: Callable[[str], bool]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.lister = Lister(folder)
         self.followed: dict[str, Watched] = {}
         self.chosen: list[str] = []  # keys of `followed`: the run that is looked at, then those compared with it
         self.colours: dict[str, int] = {}
         self._threads: dict[str, Thread] = {}
-        self._needed = needed
 
     @property
     def run(self) -> Watched | None:
@@ -69,7 +67,7 @@ class Looking:
             self.follow(run)
         self.chosen = [str(run.root) for run in runs[:MOST]]
         # Runs that nobody looks at are not read on for ever.
-        for key in [key for key in self.followed if key not in self.chosen and not self._needed(key)]:
+        for key in [key for key in self.followed if key not in self.chosen]:
             del self.followed[key]
             self._threads.pop(key).stop()
 

@@ -22,6 +22,7 @@ from difftool.tui.watched import Watched
 
 ROWS = 2000
 """Newest rows of metrics that a panel is given."""
+Row = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Panels:
     """All panels that are installed."""
 
     def __init__(self) -> None:
-        self.painters = [Painter(point) for point in entry_points(group="difftool.panels")]
+        newest = Newest()
+        self.painters = [Painter(point, newest) for point in entry_points(group="difftool.panels")]
 
     @property
     def names(self) -> list[str]:
@@ -61,13 +63,32 @@ class Panels:
             painter.wish((run, width, height))
 
 
+class Newest:
+    """The newest rows of a run, put together once for all panels that ask before something is new."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._of: tuple[Watched, int] | None = None
+        self._rows: list[Row] = []
+
+    def rows(self, run: Watched) -> list[Row]:
+        """Not to be changed: others get the same."""
+        with self._guard:
+            with run.guard:  # the run's thread waits meanwhile
+                if self._of is None or self._of[0] is not run or self._of[1] != run.version:
+                    count = len(run.table)
+                    self._rows = [run.table.row(index) for index in range(max(0, count - ROWS), count)]
+                    self._of = run, run.version
+            return self._rows
+
+
 class Painter(Thread):
     """One panel."""
 
-    def __init__(self, point: EntryPoint) -> None:
+    def __init__(self, point: EntryPoint, newest: Newest) -> None:
         self.name = one_line(point.name)
         super().__init__(f"panel {self.name}")
-        self.point = point
+        self.point, self.newest = point, newest
         self.version = 0
         self.frame = Frame(self.name)
         self._wish: tuple[Watched, int, int] | None = None
@@ -90,7 +111,7 @@ class Painter(Thread):
             try:
                 panel = panel or self.point.load()()
                 title = one_line(str(getattr(panel, "title", self.name)))
-                drawn = panel.draw(run_for(run), width, height)
+                drawn = panel.draw(run_for(run, self.newest), width, height)
                 self._show(Frame(title, _lines(drawn, width, height), busy=False))
             except BaseException as error:  # sys.exit() in a plugin is its own affair too
                 at = traceback.extract_tb(error.__traceback__)[-1:]
@@ -103,19 +124,20 @@ class Painter(Thread):
             self.version += 1
 
 
-def run_for(run: Watched) -> Mapping[str, Any]:
-    """What a panel is told: name, state, summary, folder, recipe and the newest rows of metrics."""
+def run_for(run: Watched, newest: Newest | None = None) -> Mapping[str, Any]:
+    """What a panel is told: name, state, summary, folder, recipe and the newest rows of metrics, all of it its own."""
+    rows = (newest or Newest()).rows(run)
     with run.guard:
-        count = len(run.table)
-        return {
-            "name": run.name,
-            "dir": str(run.run.root.absolute()) if run.run else None,
-            "summary": dict(run.summary),
-            "info": dict(run.info),
-            "recipe": run.recipe,
-            "rows": [run.table.row(index) for index in range(max(0, count - ROWS), count)],
-            "system": list(run.system)[-1] if run.system else None,
-        }
+        system = dict(run.system[-1]) if run.system else None
+    return {
+        "name": run.name,
+        "dir": str(run.run.root.absolute()) if run.run else None,
+        "summary": dict(run.summary),
+        "info": dict(run.info),
+        "recipe": run.recipe,
+        "rows": [dict(row) for row in rows],
+        "system": system,
+    }
 
 
 def _lines(drawn: object, width: int, height: int) -> tuple[Text, ...]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from difftool.run import launch
 from difftool.run.launch import Launched
 from difftool.run.layout import RunDir, new_name
+from difftool.tui.follow import RAW
+from difftool.tui.screens.dialogs import Ask
 from difftool.tui.threads import Thread
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ LOOK = 0.3
 class Started(Thread):
     """A process, until it is known what became of it."""
 
-    def __init__(self, name: str, begin: Callable[[], Launched], opens: bool) -> None:
+    def __init__(self, name: str, begin: Callable[[], Launched], opens: bool, at_once: bool) -> None:
         super().__init__(f"start {name}")
-        self.name, self.opens = name, opens
+        self.name, self.opens, self.at_once = name, opens, at_once
+        """what it is called; whether it is a training; and one that is to be looked at as soon as it has begun"""
         self.line = ""
         """what it said last"""
         self.outcome = ""
@@ -42,6 +45,8 @@ class Started(Thread):
             state, self.line = process.state(), process.last_line()
             if state in ("failed", "ended") or (state == "begun" and self.opens):
                 self.why = process.why() if state == "failed" else ""
+                if state == "ended" and not self.opens:
+                    process.log.unlink(missing_ok=True)  # the pictures are there: nobody will ask how
                 self.outcome = state
                 return
             self.asked.wait(LOOK)
@@ -66,33 +71,48 @@ class Starting:
 
     def resume(self, run: RunDir) -> None:
         """A new attempt, from the newest checkpoint."""
+        if run.name in self.names:  # its state is what it was until torch is loaded
+            self.app.tell(f"{run.name} is being started already")
+            return
         self._start(run.name, lambda: launch.resume(run), opens=True)
         self.app.tell(f"starting {run.name} again, from its newest checkpoint")
 
     def sample(self, run: RunDir, raw: bool) -> None:
         """Pictures from the newest weights."""
-        out = run.samples / f"{datetime.now():%Y%m%d-%H%M%S}{'-raw' if raw else ''}"
+        out = run.samples / f"{datetime.now():%Y%m%d-%H%M%S}{RAW if raw else ''}"
         args = ["-n", "16", "--strip", "9", *(["--raw"] if raw else [])]
         self._start("sample", lambda: launch.sample(run, args, out), opens=False)
         self.app.tell("sampling 16 pictures from the newest weights: they show in Samples")
 
     def adopt(self, process: Launched) -> None:
-        """A trainer that the command line has started."""
-        self._start(process.name, lambda: process, opens=True)
+        """A trainer that the command line has started, to be looked at."""
+        self._start(process.name, lambda: process, opens=True, at_once=True)
+
+    @property
+    def version(self) -> tuple[tuple[str, str], ...]:
+        """Differs when one of them said something."""
+        return tuple((each.name, each.line) for each in self.processes)
+
+    @property
+    def names(self) -> set[str]:
+        """Runs that are being started."""
+        return {each.name for each in self.processes if each.opens}
 
     def look(self) -> None:
         """Tells what became of them; called at each tick."""
         for each in [each for each in self.processes if each.outcome]:
             self.processes.remove(each)
             self.app.looking.lister.now.set()
-            if each.outcome == "failed":
-                self.app.tell(each.why, "error", f"{each.name} failed")
-            elif each.opens:
+            if each.outcome == "failed":  # not a note, which is gone when one looks up
+                self.app.push_screen(Ask(f"{each.name} did not start\n\n{each.why}", {"c": "close"}))
+            elif each.opens and (each.at_once or len(self.app.looking.lister.rows) < 2):
                 self.app.open_run(RunDir(each.root))
+            elif each.opens:  # whoever has other runs may be looking at them
+                self.app.tell(f"{each.name} has begun")
             else:
                 self.app.tell(f"new pictures in {each.root}")
 
-    def _start(self, name: str, begin: Callable[[], Launched], opens: bool) -> None:
-        started = Started(name, begin, opens)
+    def _start(self, name: str, begin: Callable[[], Launched], opens: bool, at_once: bool = False) -> None:
+        started = Started(name, begin, opens, at_once)
         self.processes.append(started)
         started.start()

@@ -27,6 +27,8 @@ def check_terminal(piped: bool = False) -> None:
         raise InputError(f"this terminal cannot show the dashboard (TERM={os.environ.get('TERM', '')})", do=_INSTEAD)
     if not sys.__stdout__ or not sys.__stdout__.isatty():
         raise InputError("the dashboard needs a terminal, and standard output is none", do=_INSTEAD)
+    if piped and sys.__stdin__ and sys.__stdin__.isatty():
+        raise InputError("nothing is piped in", do="ssh HOST difftool runs tail RUN --json | difftool tui -")
     if not piped and not (sys.__stdin__ and sys.__stdin__.isatty()):
         raise InputError(
             "the dashboard needs a terminal, and standard input is none",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from difftool.tui.series import Axis
+from difftool.tui.series import AXES, Axis
 
-AXES: tuple[Axis, ...] = ("step", "time", "images")
+__all__ = ["AXES", "CLOSEST", "SMOOTH", "View"]
+
 SMOOTH = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Shares of what is shown that the smooth line looks back."""
 CLOSEST = 1 / 4096

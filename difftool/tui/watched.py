@@ -133,15 +133,9 @@ class Watched:
         self.table.cut(step)
         self.previews = {at: each for at, each in self.previews.items() if at <= step}
         changed = ", ".join(f"{key} = {pair[-1]}" for key, pair in pairs(event.get("changes")))
-        self._tell(
-            event,
-            (
-                f"attempt {event.get('attempt')} goes on from step {step:,}"
-                if event.get("attempt")
-                else "training begins"
-            )
-            + (f" with {changed}" if changed else ""),
-        )
+        attempt = integer(event.get("attempt"))  # from 0; people count from 1
+        begins = f"attempt {attempt + 1} goes on from step {step:,}" if attempt else "training begins"
+        self._tell(event, begins + (f" with {changed}" if changed else ""))
 
     def _preview(self, event: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
         step = integer(event.get("step"))

@@ -172,6 +172,24 @@ def test_rm_without_a_terminal_needs_a_yes(cli, make, monkeypatch):
     assert (code, run.is_run(), "do: say --yes" in err) == (2, True, True)
 
 
+def test_rm_of_a_silent_run_of_another_machine_needs_force_and_asks(cli, make, monkeypatch):
+    run = make("a")
+    say(run, state="running", host="far-away", heartbeat=time.time() - 7200)
+    code, _, err = cli("runs", "rm", "a", "--yes")
+    assert (code, run.is_run()) == (3, True)
+    assert "do: if it is certain that nobody trains it any more: difftool runs rm --force a" in err
+    asked, answers = os.openpty()
+    os.write(asked, b"y\n")
+    with os.fdopen(answers) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        code, _, err = cli("runs", "rm", "a", "--force")
+    os.close(asked)
+    assert (code, run.is_run()) == (0, False)
+    told, question = err.splitlines()[:2]
+    assert told.startswith("a was trained on far-away; nothing was heard of it for 2 h")
+    assert question.startswith("move into the trash: a? [y/N]")
+
+
 def test_rm_touches_nothing_if_one_of_them_is_trained(cli, make):
     a, b = make("a"), make("b")
     with RunLock(b):

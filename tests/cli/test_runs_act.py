@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from difftool.cli import runs_act
+from difftool.cli import owner, runs_act
 from difftool.run.lock import RunLock, is_locked
 from difftool.run.reader import Tail, summary
 
@@ -26,6 +26,21 @@ def test_an_order_is_carried_out_and_its_answer_told(cli, make, trained, command
     files = {"checkpoint": "checkpoints", "preview": "previews"}
     assert out == (f"{run.root}/{files[command]}/step-00000007\n" if command in files else "")
     assert summary(run)["state"] == ("paused" if command == "pause" else "running")
+
+
+@pytest.mark.parametrize("command", ["checkpoint", "preview"])
+def test_what_was_not_asked_for_is_not_printed(cli, make, trained, command):
+    run = make()
+    trained(run, "busy")
+    assert cli("runs", command, "toy")[1] == f"{run.root}/{command}s/step-00000007\n"
+
+
+def test_a_checkpoint_that_was_there_is_printed_all_the_same(cli, make, trained):
+    run = make()
+    trained(run, "saved")
+    assert cli("runs", "checkpoint", "toy")[:2] == (0, "")
+    run.checkpoint(7).mkdir()
+    assert cli("runs", "checkpoint", "toy")[:2] == (0, f"{run.checkpoint(7)}\n")
 
 
 def test_json(cli, make, trained):
@@ -101,6 +116,34 @@ def test_nothing_is_killed_when_it_is_not_certain_whom(cli, make, trained, monke
         assert cli("runs", "stop", "toy", "--kill")[0] == 3
     assert killed == []
     assert process.poll() is None
+
+
+def test_a_stranger_of_the_trainers_number_is_not_killed(cli, make, trained, monkeypatch):
+    """In two containers that share a hostname, a number means two processes."""
+    monkeypatch.setattr(runs_act, "KILL_AFTER", 0.3)
+    run = make()
+    trained(run, "deaf")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        run.lock.write_text(json.dumps({**json.loads(run.lock.read_text()), "pid": stranger.pid}))
+        code, _, err = cli("runs", "stop", "toy", "--kill")
+        assert stranger.poll() is None
+        stranger.kill()
+    assert code == 3
+    assert "nothing was killed" in err
+    assert f"process {stranger.pid} here does not hold its lock" in err
+
+
+@pytest.mark.parametrize(("taken", "certain"), [("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)])
+def test_where_files_are_secret_the_trainer_is_older_than_its_lock(make, monkeypatch, taken, certain):
+    def secret(pid):
+        raise PermissionError
+
+    run = make()
+    monkeypatch.setattr(owner, "_open_files", secret)
+    run.lock.write_text(json.dumps({"started": taken}))
+    assert owner.owns(os.getpid(), run) is certain
+    run.lock.write_text("{}")
+    assert not owner.owns(os.getpid(), run)
 
 
 def test_a_trainer_elsewhere_is_never_killed(cli, make, monkeypatch):

@@ -1,6 +1,6 @@
 """A process that answers commands as a trainer does, without training: owns the lock, writes events and status.
 
-python trainer.py RUN [deaf | silent | refusing]
+python trainer.py RUN [deaf | silent | refusing | busy | saved]
 """
 
 import sys
@@ -23,7 +23,9 @@ def main(root, manner=""):
         while True:
             writer.status()
             for command in inbox.poll() if manner != "deaf" else ():
-                if command.command in ("checkpoint", "preview"):
+                if manner == "busy":  # one on schedule comes first
+                    writer.event(command.command, step=6, path=f"{command.command}s/step-00000006")
+                if command.command in ("checkpoint", "preview") and manner != "saved":
                     writer.event(command.command, step=7, path=f"{command.command}s/step-00000007")
                 if command.command in ("pause", "resume"):
                     writer.status(force=True, state="paused" if command.command == "pause" else "running")

@@ -220,15 +220,67 @@ def test_a_preview_is_left_for_what_is_more_urgent(train, run, how):
     assert [row["step"] for row in events(run, "metrics")] == ([2, 3] if how == "stop" else [2])
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_ends_the_run(train, run, monkeypatch):
-    def full(*_):
-        raise DiskError("cannot write model.safetensors", why="No space left on device")
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that is full at some steps."""
+    real, steps = checkpoint.save, set()
 
-    monkeypatch.setattr(checkpoint, "save", full)
+    def save(run, shop, state):
+        if state.step in steps:
+            raise DiskError("cannot write model.safetensors", why="No space left on device")
+        return real(run, shop, state)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    return steps
+
+
+def test_a_checkpoint_that_was_asked_for_and_cannot_be_written_is_told_and_training_goes_on(train, run, full):
+    full.add(3)
+    watcher = Asking(run, {3: plain("checkpoint")})
+    train(watcher=watcher)
+    why = "no checkpoint at step 3: cannot write model.safetensors: No space left on device"
+    assert acks(run) == [("checkpoint", 3, False, why)]
+    assert watcher.lines == [why]
+    assert [event["step"] for event in events(run, "checkpoint")] == [8]
+    assert events(run, "end")[0]["state"] == "done"
+
+
+def test_a_checkpoint_on_schedule_that_cannot_be_written_ends_the_run(train, run, full):
+    full.add(4)
     with pytest.raises(DiskError):
-        train(watcher=Asking(run, {3: plain("checkpoint")}))
-    assert acks(run) == [("checkpoint", 3, False, "failed: cannot write model.safetensors")]
+        train("checkpoint.every=4")
     assert events(run, "end")[0]["state"] == "failed"
+
+
+def test_a_step_can_be_saved_after_only_its_weights_could_not_be_written(train, run, monkeypatch):
+    real, refused = checkpoint.replace_file, []
+
+    def once(path, data):
+        if not refused:
+            refused.append(path)
+            raise DiskError(f"cannot write {path.name}")
+        real(path, data)
+
+    monkeypatch.setattr(checkpoint, "replace_file", once)
+    train(watcher=Asking(run, {3: plain("checkpoint", "checkpoint")}))
+    assert [(ok, message.split(":")[0]) for _, _, ok, message in acks(run)] == [
+        (False, "no checkpoint at step 3"),
+        (True, "checkpoint written"),
+    ]
+    assert [path.name for path in refused] == ["model.safetensors"]
+    assert [event["step"] for event in events(run, "checkpoint")] == [3, 8]
+
+
+def test_what_is_asked_in_one_breath_with_kill_is_answered(train, run):
+    with pytest.raises(Stopped):
+        train(watcher=Asking(run, {3: plain("pause", "kill", "preview", "dance")}))
+    late = "too late: the run ended at step 3"
+    assert acks(run) == [
+        ("kill", 3, True, "ended at step 3; nothing is saved"),
+        ("pause", 3, False, late),
+        ("preview", 3, False, late),
+        ("dance", 3, False, late),
+    ]
 
 
 def test_a_preview_that_fails_is_told_and_training_goes_on(train, run, monkeypatch):

@@ -71,7 +71,7 @@ async def _watched_asked_and_left(folder):
             begun.why,
         )
         await until(pilot, lambda: state() == "running")
-        for key, words in (("C", "checkpoint written: step"), ("G", "preview")):
+        for key, words in (("C", "checkpoint written: step"), ("G", "preview drawn")):
             await pilot.press(key)
             await until(pilot, heard(words), lambda: told)
         await until(pilot, lambda: app.looking.run.previews and app.looking.run.checkpoints)

@@ -79,6 +79,37 @@ def test_what_an_earlier_attempt_was_asked_is_not_obeyed_again(run):
         assert [each.id for each in Inbox(run).poll()] == [during]
 
 
+@pytest.mark.parametrize("skew", [-1e6, 1e6], ids=["slow", "fast"])
+def test_the_clock_of_who_asks_does_not_matter(run, skew):
+    put(run, line(id="before", time=time.time() + skew))
+    with RunLock(run):
+        put(run, line(id="after", time=time.time() + skew))
+        inbox = Inbox(run)
+        assert [each.id for each in inbox.poll()] == ["after"]
+
+
+@pytest.mark.parametrize("asked", [None, "x", -1])
+def test_a_lock_that_does_not_say_how_much_was_asked_leaves_the_times(run, asked):
+    put(run, line(id="before", time=time.time() - 5))
+    with RunLock(run):
+        owner = json.loads(run.lock.read_bytes())
+        assert owner["asked"] == run.control.stat().st_size
+        run.lock.write_text(json.dumps({**owner, "asked": asked}))
+        after = ask(run, "stop")
+        assert [each.id for each in Inbox(run).poll()] == [after]
+
+
+def test_a_file_that_became_shorter_than_it_was_leaves_the_times(run):
+    for name in ("one", "two"):
+        put(run, line(id=name, time=time.time() - 5))
+    with RunLock(run):
+        inbox = Inbox(run)
+        run.control.write_bytes(line(id="old", time=time.time() - 5))
+        assert inbox.poll() == []
+        after = ask(run, "stop")
+        assert [each.id for each in inbox.poll()] == [after]
+
+
 def test_without_a_readable_owner_only_what_comes_later_counts(run):
     ask(run, "stop")
     run.lock.write_bytes(b"{")

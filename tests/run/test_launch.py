@@ -7,18 +7,22 @@ import time
 
 import pytest
 
-from difftool.errors import DiskError
+from difftool.errors import DiskError, MachineError
 from difftool.run import launch
 from difftool.run.launch import Sampling, Training
 from difftool.run.layout import RunDir, starting_log
+from difftool.run.records import load
 
 WRITER = """
 import sys, time
 from pathlib import Path
 from difftool.run.layout import RunDir
 from difftool.run.writer import RunWriter
-RunWriter(RunDir(Path(sys.argv[1]))).close()
+writer = RunWriter(RunDir(Path(sys.argv[1])))
 """
+
+BEGIN = 'writer.event("start", from_step=4)\nwriter.status(force=True, state="running", step=4)\n'
+FAIL = 'writer.event("end")\nwriter.status(force=True, state="failed", step=4)\nsys.exit(6)\n'
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def becomes(launched, state):
 
 
 def test_it_starts_begins_and_ends(start):
-    launched = start("import sys; sys.stdin.read(1)\n" + WRITER + "sys.stdin.read()")
+    launched = start("import sys; sys.stdin.read(1)\n" + WRITER + BEGIN + "sys.stdin.read()")
     assert (launched.state(), launched.code) == ("starting", None)
     launched.process.stdin.write(b"x")
     launched.process.stdin.flush()
@@ -63,16 +67,28 @@ def test_it_starts_begins_and_ends(start):
 
 
 def test_one_that_begins_and_ends_between_two_looks_has_begun(start):
-    launched = start(WRITER + "sys.exit(6)")
+    launched = start(WRITER + BEGIN + FAIL)
     launched.process.wait()
     assert launched.state() == "ended"
     assert launched.code == 6
 
 
-def test_an_earlier_trainer_of_the_same_number_is_not_taken_for_it(start, run):
-    launched = start(WRITER + "sys.stdin.read()", since=time.time() + 1000)
+def test_one_that_is_only_getting_ready_has_not_begun_and_fails_if_it_ends_so(start, run):
+    launched = start(WRITER + "sys.stdin.read(1)\n" + FAIL)
     deadline = time.monotonic() + 60
     while not run.status.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert run.status.exists()
+    assert launched.state() == "starting"
+    launched.process.stdin.close()
+    launched.process.wait()
+    assert (launched.state(), launched.code) == ("failed", 6)
+
+
+def test_an_earlier_trainer_of_the_same_number_is_not_taken_for_it(start, run):
+    launched = start(WRITER + BEGIN + "sys.stdin.read()", since=time.time() + 1000)
+    deadline = time.monotonic() + 60
+    while load(run.status).get("state") != "running" and time.monotonic() < deadline:
         time.sleep(0.02)
     assert run.status.exists()
     assert launched.state() == "starting"
@@ -138,6 +154,12 @@ def test_old_logs_of_trainers_that_never_began_go(tmp_path, monkeypatch):
     launch.train([], tmp_path, "mine")
     assert not old.exists()
     assert new.exists()
+
+
+def test_what_cannot_be_started_is_told_as_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(MachineError, match="cannot start .*no-python"):
+        launch.train(["quickstart"], tmp_path / "runs", "a")
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

@@ -2,12 +2,13 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from difftool.run.records import Status, decode, encode, load
+from difftool.run.records import Status, decode, encode, load, moment
 
 
 def test_round_trip():
@@ -60,6 +61,28 @@ def test_load_tolerates_everything(tmp_path):
     assert load(tmp_path) == {}
     (tmp_path / "half").write_bytes(b'{"a"')
     assert load(tmp_path / "half") == {}
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, Path.touch], ids=["folder", "pipe", "file"])
+def test_load_leaves_nothing_open(tmp_path, make):
+    make(tmp_path / "it")
+    before = lowest_free()
+    assert load(tmp_path / "it") == {}
+    assert lowest_free() == before
+
+
+def lowest_free():
+    fd = os.open(os.devnull, os.O_RDONLY)
+    os.close(fd)
+    return fd
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1970-01-01T01:00:05.5+01:00", 5.5), ("soon", None), (7, None), ("0001-01-01", None)]
+)
+def test_a_moment_is_unix_seconds_or_nothing(text, seconds):
+    assert moment({"created": text}, "created") == seconds
+    assert moment({}, "created") is None
 
 
 def test_status_round_trip_and_tolerance():

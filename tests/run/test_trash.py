@@ -1,5 +1,6 @@
 """What is thrown away is the run that was meant, whole, and nothing else."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -86,6 +87,30 @@ def test_a_run_that_is_trained_elsewhere_is_refused(run, age, state):
     run.status.write_text(json.dumps({"state": "running", "host": "far-away", "heartbeat": time.time() - age}))
     with pytest.raises(BusyError, match=f"{state} on far-away"):
         trash.discard(run)
+    assert run.is_run()
+
+
+@pytest.mark.parametrize("away", [trash.discard, trash.destroy])
+def test_a_silent_run_of_another_host_goes_by_force_alone(run, away):
+    """A container that was started anew has another name, and could never remove the runs of its old one."""
+    run.status.write_text(json.dumps({"state": "running", "host": "far-away", "heartbeat": time.time() - 7200}))
+    with pytest.raises(BusyError) as refused:
+        away(run)
+    assert "nothing was heard of it for 2 h" in refused.value.why
+    assert f"difftool runs rm --force {run.root}" in refused.value.do
+    assert trash.check_idle(run, force=True).startswith("toy-1 was trained on far-away; nothing was heard of it for 2 h")
+    away(run, force=True)
+    assert not run.root.exists()
+
+
+@pytest.mark.parametrize(("age", "locked"), [(0, False), (3600, True)])
+def test_force_takes_no_run_that_speaks_or_is_locked(run, age, locked):
+    run.status.write_text(json.dumps({"state": "running", "host": "far-away", "heartbeat": time.time() - age}))
+    with RunLock(run) if locked else contextlib.nullcontext(), pytest.raises(BusyError) as refused:
+        if locked:  # some network file systems show another machine's lock
+            run.lock.write_text(json.dumps({"pid": 7, "host": "far-away", "started": "2020-01-01T00:00:00+00:00"}))
+        trash.discard(run, force=True)
+    assert "--force" not in refused.value.do
     assert run.is_run()
 
 

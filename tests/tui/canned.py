@@ -314,6 +314,7 @@ def _stopped(folder: Path) -> RunDir:
         line("checkpoint", since + 790, step=2500, path="checkpoints/step-00002500", seconds=0.4),
         line("end", since + 800, state="stopped", exit=75, step=2500),
     ]
+    run.checkpoint(2500).mkdir(parents=True)
     told = Told("stopped", 2500, 5000, exit=75, loss=0.0617, recipe="digits", attempt=1)
     return write(run, since, told, [first, again])
 
@@ -342,11 +343,12 @@ def _crashed(folder: Path) -> RunDir:
         line("start", since, attempt=0, from_step=0, total=9000, versions={}, changes={}),
         *rows(3000, since, seed=5),
     ]
+    run.checkpoint(2000).mkdir(parents=True)
     return write(run, since, Told("running", 3000, 9000, eta=500.0), [lines], "Killed\n")
 
 
 def _failed(folder: Path) -> RunDir:
-    """The loss was not finite any more."""
+    """The loss was not finite any more, and nothing had been saved."""
     run, since = RunDir(folder / FAILED), NOW - 300_000
     lost = {f"at_{step}": {"loss": math.nan} for step in (900, 950, 1000)}
     lines = [

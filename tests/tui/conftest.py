@@ -50,6 +50,18 @@ def runs(tmp_path):
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _keys_at_once():
+    """Textual rests twice after each key, until the process hardly computes any more: `press` knows what to wait for."""
+
+    async def at_once(*_):
+        await asyncio.sleep(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textual.app.wait_for_idle", at_once)
+        yield
+
+
 @pytest.fixture
 def noon(monkeypatch):
     """The clock stands, on a machine whose name is known."""
@@ -79,7 +91,10 @@ async def until(pilot, true, said=""):
 
 async def press(pilot, *keys):
     """Presses keys, and waits until all that they set off is on the screen."""
-    await pilot.press(*keys)
+    for key in keys:
+        await pilot.press(key)
+        for _ in range(3):  # a key goes from the dashboard to the screen, to what has the focus, and back
+            await pilot.pause(0)
     await quiet(pilot)
 
 

@@ -13,14 +13,14 @@ import threading
 import time
 
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 from difftool.run import state
 from difftool.run.layout import RunDir
 from difftool.run.records import encode
-from difftool.tui import follow
+from difftool.tui import follow, stream
 from difftool.tui.follow import Follower
 from difftool.tui.listing import Lister
-from difftool.tui.stream import Stream
 from difftool.tui.threads import Errand, Thread
 from difftool.tui.watched import Watched
 
@@ -118,6 +118,21 @@ def test_damage_is_counted_and_costs_its_line_alone(run):
         until(lambda: steps(watched) == [2] and watched.bad == 2)
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_half_a_line_that_a_killed_trainer_left_is_not_waited_for(run, resumed):
+    append(run, *canned.rows(100, 1.7e9), b'{"kind": "metr')
+    if resumed:
+        begun = canned.line("start", 1.7e9, attempt=1, from_step=100, total=900)
+        append(run, begun, *canned.rows(150, 1.7e9, first=100), segment=1)
+    with followed(run) as watched:
+        until(lambda: watched.read == 1)
+        assert steps(watched) == [50, 100, 150][: 2 + resumed]
+        if not resumed:  # it was only slow
+            append(run, b'ics", "time": 1.7, "step": 150}\n')
+            until(lambda: steps(watched) == [50, 100, 150])
+            until(lambda: watched.read == 1)
+
+
 def test_a_resume_supersedes(run):
     append(run, *canned.rows(500, 1.7e9))
     with followed(run) as watched:
@@ -197,16 +212,24 @@ def test_standard_error_of_the_trainer_is_read_as_it_comes(run):
         assert {line.level for line in watched.log} == {"stderr"}
 
 
-def test_pictures_that_were_drawn_from_here_are_found(run):
+@pytest.mark.parametrize(("ending", "kind"), [("", "ema"), (follow.RAW, "raw")])
+def test_pictures_that_were_drawn_from_here_are_found(run, ending, kind):
     with followed(run) as watched:
         until(lambda: watched.summary)
         (run.samples / "unfinished").mkdir(parents=True)
-        folder = run.samples / "20261120-120000"
+        folder = run.samples / f"20261120-120000{ending}"
         folder.mkdir()
-        canned.sheet(4, 16, 1.0).save(folder / "grid.png")
+        words = PngInfo()
+        for key, text in {"sampler": '{"name": "ddim"}', "steps": "25", "seeds": "0-3", "evil": "\x1b[2J"}.items():
+            words.add_text(f"difftool.{key}", text)
+        canned.sheet(4, 16, 1.0).save(run.root / "unfinished.png", pnginfo=words)
+        (run.root / "unfinished.png").replace(folder / "grid.png")
         until(lambda: watched.sampled)
-        assert list(watched.sampled) == ["20261120-120000"]
-        assert watched.sampled["20261120-120000"].files["ema"] == folder / "grid.png"
+        assert list(watched.sampled) == [folder.name]
+        found = watched.sampled[folder.name]
+        assert found.files == {kind: folder / "grid.png"}
+        assert (found.words["sampler"], found.words["steps"], found.words["seeds"]) == ({"name": "ddim"}, "25", "0-3")
+        assert found.words["evil"] == "\\x1b[2J"
 
 
 # What it does in truth
@@ -355,8 +378,7 @@ def test_events_of_a_pipe_come_in_pieces(pipe):
     out, into = pipe
     dice = random.Random(4)
     watched = Watched("-", None)
-    stream = Stream(watched, out)
-    stream.start()
+    stream.Stream(watched, out).start()
     data = encode({"kind": "run", "name": "far", "state": "running", "step": 1})
     data += b"not json\n[1]\n{}\n" + b'{"kind": 7}\n' + b"[" * 100_000 + b"\n"
     data += (
@@ -375,13 +397,31 @@ def test_events_of_a_pipe_come_in_pieces(pipe):
 
 
 def test_a_line_without_end_is_not_kept_for_ever(pipe, monkeypatch):
-    monkeypatch.setattr(follow, "CHUNK", 1024)
+    monkeypatch.setattr(stream, "LONGEST_LINE", 1000)
     out, into = pipe
     watched = Watched("-", None)
-    Stream(watched, out).start()
-    os.write(into, b"x" * (60 << 10))
-    os.write(into, b"x" * (30 << 10) + b"\n" + canned.rows(50, 1.0)[0])
-    until(lambda: steps(watched) == [50])
+    reader = stream.Stream(watched, out)
+    reader.start()
+    os.write(into, b"x" * 900)
+    until(lambda: reader.kept == 900)
+    os.write(into, b"x" * 101)
+    until(lambda: reader.kept == len(stream.DAMAGED))
+    first, second = canned.rows(100, 1.0)
+    os.write(into, first + second)
+    until(lambda: steps(watched) == [100])
+    assert (watched.bad, reader.kept) == (1, 0), "the end of what was too long is no event, whatever it looks like"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+def test_lines_are_put_together_from_however_many_pieces(pipe, piece):
+    out, into = pipe
+    watched = Watched("-", None)
+    stream.Stream(watched, out).start()
+    data = b"".join(canned.rows(500, 1.0))
+    for at in range(0, len(data), piece):
+        os.write(into, data[at : at + piece])
+    until(lambda: steps(watched) == list(range(50, 501, 50)))
+    assert watched.bad == 0
 
 
 # Threads

@@ -75,6 +75,7 @@ async def test_another_key_does_it_and_the_old_one_no_longer(canned_runs):
         ),
         ({"train.log_y": "x"}, "keys.toml: on the screen train, x would be both train.log_y and train.axis"),
         ({"train.log_y": "q"}, "keys.toml: on the screen train, q would be both train.log_y and app.leave"),
+        ({"train.log_y": "xyz"}, "keys.toml: train.log_y: there is no key xyz"),
         ({"train.logy": "u"}, "keys.toml: train.logy is nothing that has a key; did you mean train.log_y?"),
     ],
 )

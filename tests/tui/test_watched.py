@@ -219,7 +219,7 @@ def look_at_everything(run):
     head.figures(run.summary)
     total, step = run.summary.get("total"), run.summary.get("step")
     assert not total or math.isfinite((step or 0) / total)
-    for rows in (_provenance(run, 80), _recipe(run), _differences(run, run)):
+    for rows in (_provenance(run, 80), _recipe(run), _differences(run, run.name, run.recipe)):
         assert isinstance(rows, list)
     for axis in ("step", "time", "images"):
         run.table.span(axis)

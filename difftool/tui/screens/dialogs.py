@@ -70,7 +70,7 @@ class Menu(Lines):
     def parts(self, index: int, width: int) -> tuple[Parts, str]:
         """Its name, what it is."""
         name, about = self.rows[index]
-        column = min(28, max(len(row[0]) for row in self.rows) + 2)
+        column = min(width // 2, max(len(row[0]) for row in self.rows) + 2)
         return [(" " + cut(name, column), "strong"), (cut(about, max(0, width - column - 1)), "dim")], ""
 
 

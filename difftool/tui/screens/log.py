@@ -105,7 +105,7 @@ class LogScreen(Room):
         super().renew()
         lines, run = self.query_one(LogLines), self.app.looking.run
         if run is None:
-            self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            self.nobody()
             return
         typed = self.query_one(Filter).value.casefold()
         stamp = (run.name, run.logged, self.level, typed, self.size)

@@ -5,36 +5,45 @@ from __future__ import annotations
 import shlex
 import textwrap
 import tomllib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from difftool.errors import one_line
+from difftool.run.layout import RunDir
+from difftool.tui.follow import LONGEST_TEXT
 from difftool.tui.outside import lines_of
 from difftool.tui.screens.dialogs import Choose
 from difftool.tui.screens.room import Room
+from difftool.tui.threads import Errand
 from difftool.tui.watched import Watched
-from difftool.tui.widgets.drawn import Parts, cut
-from difftool.tui.widgets.lines import Lines
+from difftool.tui.widgets.drawn import cut
+from difftool.tui.widgets.lines import Sheet
 from difftool.tui.widgets.note import Note
 
 if TYPE_CHECKING:
     from difftool.tui.app import DifftoolApp
 
 
-class Sheet(Lines):
-    """Lines that were put together before."""
+@dataclass
+class Other:
+    """The run that is compared with, as far as its recipe has been read."""
 
-    cursor_shown = False
+    name: str
+    recipe: str | None = None
+    trouble: str = ""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[tuple[str, str]]] = []
-
-    def parts(self, index: int, width: int) -> tuple[Parts, str]:
-        """One of them."""
-        return self.rows[index], ""
+    @property
+    def words(self) -> str:
+        """What there is to see."""
+        if self.trouble:
+            return f" the recipe of {self.name} cannot be read: {self.trouble}"
+        if self.recipe is None:
+            return f" reading the recipe of {self.name}…"
+        return f" what differs from {self.name}; d again: the recipe"
 
 
 class RecipeScreen(Room):
@@ -53,7 +62,7 @@ class RecipeScreen(Room):
 
     def __init__(self) -> None:
         super().__init__()
-        self.other: str | None = None  # a key of `followers`
+        self.other: Other | None = None
         self.stamp: tuple[object, ...] = ()
 
     def body(self) -> ComposeResult:
@@ -70,26 +79,19 @@ class RecipeScreen(Room):
         super().renew()
         run, sheet = self.app.looking.run, self.query_one(Sheet)
         if run is None:
-            self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            self.nobody()
             return
-        other = self.app.looking.followed.get(self.other or "")
-        stamp = (run.name, run.recipe, len(run.info), other and (other.name, other.recipe), self.size)
+        other = self.other
+        theirs = other.recipe if other else None
+        stamp = (run.name, run.recipe, len(run.info), other and other.name, theirs, self.size)
         if stamp != self.stamp:
             self.stamp = stamp
-            sheet.rows = [
-                *_provenance(run, self.size.width),
-                [],
-                *(_differences(run, other) if other else _recipe(run)),
-            ]
-            sheet.resized(len(sheet.rows))
+            below = _recipe(run) if other is None or theirs is None else _differences(run, other.name, theirs)
+            sheet.show([*_provenance(run, self.size.width), [], *below])
         differs = run.info.get("differs")
         count = len(differs) if isinstance(differs, dict) else 0
-        words = (
-            f" what differs from {other.name}; d again: the recipe"
-            if other
-            else f" {count} keys are not at their defaults"
-        )
-        self.query_one("#said", Note).say([(words, "dim")])
+        words = other.words if other else f" {count} keys are not at their defaults"
+        self.query_one("#said", Note).say([(cut(words, self.size.width), "dim")])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """With whom there is to compare."""
@@ -111,16 +113,24 @@ class RecipeScreen(Room):
         self.app.push_screen(Choose("What differs from which run?", rows, "enter shows it   esc: none"), self._differ)
 
     def _differ(self, name: str | None) -> None:
-        from pathlib import Path
-
-        from difftool.run.layout import RunDir
-
         path = next((row["path"] for row in self.app.looking.lister.rows if row["name"] == name), None)
-        if path:
-            run = RunDir(Path(path))
-            self.app.looking.follow(run)
-            self.other = str(run.root)
-            self.renew()
+        here = self.app.looking.run
+        if path is None or here is None:
+            return
+        file, other = RunDir(Path(path)).recipe, Other(str(name))
+
+        def read() -> None:
+            with file.open("rb") as opened:
+                other.recipe = opened.read(LONGEST_TEXT).decode("utf-8", "backslashreplace")
+            here.version += 1  # something is new
+
+        def sorry(why: str) -> None:
+            other.trouble = why
+            here.version += 1
+
+        self.other = other
+        self.renew()
+        Errand("read another recipe", read, sorry).start()
 
     def action_copy(self) -> None:
         """The command line, for another terminal."""
@@ -190,14 +200,14 @@ def _recipe(run: Watched) -> list[list[tuple[str, str]]]:
     return rows
 
 
-def _differences(run: Watched, other: Watched) -> list[list[tuple[str, str]]]:
-    """One line a key that differs: here, there."""
-    mine, theirs = _flat(run.recipe), _flat(other.recipe)
+def _differences(run: Watched, name: str, recipe: str) -> list[list[tuple[str, str]]]:
+    """One line a key that differs from the recipe of another run: here, there."""
+    mine, theirs = _flat(run.recipe), _flat(recipe)
     keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
     if not keys:
         return [[("   the two recipes are the same", "dim")]]
     wide = max(len(key) for key in keys) + 2
-    head = [[("   " + cut("", wide), ""), (cut(run.name, 36) + " ", "strong"), (other.name, "strong")]]
+    head = [[("   " + cut("", wide), ""), (cut(run.name, 36) + " ", "strong"), (name, "strong")]]
     return head + [
         [("   " + cut(key, wide), ""), (cut(mine.get(key, "-"), 36) + " ", "mark"), (theirs.get(key, "-"), "")]
         for key in keys

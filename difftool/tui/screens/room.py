@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from difftool.tui.widgets.head import Head
 from difftool.tui.widgets.keys import Keys
+from difftool.tui.widgets.note import Note
 
 if TYPE_CHECKING:
     from difftool.tui.app import DifftoolApp
@@ -71,6 +72,10 @@ class Room(Screen[None]):
 
     def laid_out(self, width: int, height: int) -> None:
         """The terminal has this size now."""
+
+    def nobody(self, note: str = "#said") -> None:
+        """Says, where the screen says something, that there is no run to show."""
+        self.query_one(note, Note).say([(" no run is looked at: 1 lists them", "dim")])
 
     def renew(self) -> None:
         """Something was read: shows it."""

@@ -162,6 +162,8 @@ class RunsScreen(Room):
 
         runs, lister = self.list, self.app.looking.lister
         at = self.row["path"] if self.row else None
+        there = {row["path"] for row in lister.rows}
+        runs.marked = [path for path in runs.marked if path in there]
         typed = self.query_one(Filter).value.casefold()
         rows = [row for row in lister.rows if typed in str(row["name"]).casefold() and self.only in ("", row["state"])]
         runs.rows = sorted(rows, key=_ORDER[self.sorting])

@@ -163,9 +163,10 @@ class SamplesScreen(Room):
         if run is None or run.run is None:
             return
         folder = run.run
+        shared = " It takes memory of the device that trains." if run.active else ""
         choices = {"e": "with the averaged weights (EMA)", "r": "without averaging (raw)", "c": "cancel"}
         self.app.push_screen(
-            Ask(f"Draw 16 pictures from the newest weights of {run.name}?", choices),
+            Ask(f"Draw 16 pictures from the newest weights of {run.name}?{shared}", choices),
             lambda key: self.app.starting.sample(folder, raw=key == "r") if key in ("e", "r") else None,
         )
 

@@ -19,8 +19,8 @@ from difftool.tui.screens.room import Room
 from difftool.tui.theme import CURVES
 from difftool.tui.watched import Watched
 from difftool.tui.widgets.chart import LEFT, Drawing, axis_line, binned, curve_lines
-from difftool.tui.widgets.drawn import Drawn, Parts, cut
-from difftool.tui.widgets.lines import Lines
+from difftool.tui.widgets.drawn import Drawn, cut
+from difftool.tui.widgets.lines import Sheet
 from difftool.tui.widgets.note import Note
 
 if TYPE_CHECKING:
@@ -31,21 +31,6 @@ WINDOWS = {1: 60.0, 10: 600.0, 60: 3600.0}
 LABEL = 14
 OLD = 5.0
 """Seconds after which figures are no longer what the machine does now."""
-
-
-class Gauges(Lines):
-    """One line a figure: a bar, and the numbers."""
-
-    app: DifftoolApp
-    cursor_shown = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[tuple[str, str]]] = []
-
-    def parts(self, index: int, width: int) -> tuple[Parts, str]:
-        """One of them."""
-        return self.rows[index], ""
 
 
 class History(Drawn):
@@ -103,13 +88,15 @@ class SystemScreen(Room):
 
     def body(self) -> ComposeResult:
         """Figures above, their history below."""
-        yield Gauges()
+        sheet = Sheet()
+        sheet.styles.height = "auto"  # no higher than its lines
+        yield sheet
         yield History()
         yield Note(id="said")
 
     def on_mount(self) -> None:
         """The figures take the keys."""
-        self.query_one(Gauges).focus()
+        self.query_one(Sheet).focus()
 
     def laid_out(self, width: int, height: int) -> None:
         """Half for the figures at most."""
@@ -118,21 +105,21 @@ class SystemScreen(Room):
     def renew(self) -> None:
         """The newest figures."""
         super().renew()
-        run, gauges = self.app.looking.run, self.query_one(Gauges)
+        run, sheet = self.app.looking.run, self.query_one(Sheet)
         if run is None:
-            self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            self.nobody()
             return
         with run.guard:
             samples = list(run.system)
             waits = run.table.last("data_wait")
             saved = [each["seconds"] for each in run.checkpoints[-5:] if number(each.get("seconds")) is not None]
         newest = samples[-1] if samples else {}
-        gauges.rows = [*figures(newest, self.size.width, self.app.ascii), *_trainer(waits, saved, self.app.ascii)]
+        rows = [*figures(newest, self.size.width, self.app.ascii), *_trainer(waits, saved, self.app.ascii)]
         # The figures first: their history needs some lines to be one.
         room = max(3, self.size.height - 6)
-        self.query_one(History).display = room - len(gauges.rows) >= 6
-        gauges.styles.height = min(len(gauges.rows), room)
-        gauges.resized(len(gauges.rows))
+        self.query_one(History).display = room - len(rows) >= 6
+        sheet.styles.height = min(len(rows), room)
+        sheet.show(rows)
         self.query_one(History).show(samples, WINDOWS[self.minutes])
         self.query_one("#said", Note).say([(self._said(run, newest), "dim")])
 

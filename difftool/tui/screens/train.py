@@ -92,7 +92,7 @@ class TrainScreen(Room):
                 for kind in KINDS:
                     yield Chart(kind)
             with Vertical(id="side"):
-                yield Picture("no preview yet: G draws one", id="preview")
+                yield Picture("no preview yet", id="preview")
         with Vertical(id="tail"):
             for _ in range(LOG_LINES):
                 yield Note(classes="tail")
@@ -130,14 +130,16 @@ class TrainScreen(Room):
             return
         for chart in self.query(Chart):
             chart.show(app.looking.runs, app.view)
-        newest = max(run.previews, default=None)
+        with run.guard:
+            preview = run.previews[max(run.previews)] if run.previews else None
         picture = self.query_one("#preview", Picture)
-        if newest is not None:
-            preview = run.previews[newest]
+        if preview is not None:
             count = count_of(preview.words)
             part, shown = corner(count, max(1, picture.size.width // CELLS))
-            caption = f"step {newest:,}, {f'{shown} of {count}: 3 shows all' if shown < count else 'preview'}"
+            caption = f"step {preview.step:,}, {f'{shown} of {count}: 3 shows all' if shown < count else 'preview'}"
             picture.show(preview.files.get("ema"), preview.words.get("time"), caption, _absent(run.run), part)
+        else:
+            picture.show(None, None, "", "no preview yet: G draws one" if app.acting.can_ask() else "no preview yet")
         with run.guard:
             told = (line for line in reversed(run.log) if line.level != "stderr")  # that repeats the rows, in words
             lines = list(islice(told, LOG_LINES))[::-1]

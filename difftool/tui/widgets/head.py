@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.events import Click
 from textual.strip import Strip
 
+from difftool.run.reader import ALIVE
 from difftool.run.spoken import clock
 from difftool.tui.plot import gauge
 from difftool.tui.widgets.drawn import Drawn, middle
@@ -110,6 +111,6 @@ def figures(summary: dict[str, Any]) -> list[tuple[str, str]]:
         parts.append((f"{clock(summary['eta'])} left ", "strong"))
     if summary.get("rate"):
         parts.append((f"{summary['rate']:,.0f} pictures/s ", "dim"))
-    if (code := summary.get("exit")) not in (None, 0):
+    if (code := summary.get("exit")) not in (None, 0) and summary.get("state") not in ALIVE:
         parts.append((f"exit {code} ", "dim"))
     return parts

@@ -108,3 +108,22 @@ class Lines(ScrollView, Drawn, can_focus=True):
         if index == self.cursor:
             self.post_message(self.Chosen())
         self.move(index)
+
+
+class Sheet(Lines):
+    """Lines that were put together before, only to be read."""
+
+    cursor_shown = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.rows: list[list[tuple[str, str]]] = []
+
+    def show(self, rows: list[list[tuple[str, str]]]) -> None:
+        """These from now on."""
+        self.rows = rows
+        self.resized(len(rows))
+
+    def parts(self, index: int, width: int) -> tuple[Parts, str]:
+        """One of them."""
+        return self.rows[index], ""

@@ -48,9 +48,9 @@ class Picture(Drawn):
         """This picture from now on, or the upper left part of it."""
         self.part = part
         self.source = None if source is None else (source, stamp)
-        self.empty = empty or self.empty
-        if caption != self.caption:
-            self.caption = caption
+        empty = empty or self.empty
+        if (caption, empty) != (self.caption, self.empty):
+            self.caption, self.empty = caption, empty
             self.refresh()
         self.renew()
 
@@ -136,6 +136,11 @@ class Picture(Drawn):
             self._number = self._number % _NUMBERS[1] + 1
             self._sent = plate
             self._write(sent(plate, self._number))
+
+    def send_again(self) -> None:
+        """The terminal may not have got it."""
+        self._sent = None
+        self._send()
 
     def _forget(self) -> None:
         if self._sent:
