@@ -27,21 +27,25 @@ import time
 from pathlib import Path
 
 import psutil
+from PIL import Image
 
 SIZE = (40, 120)
+LARGE = (60, 200)
+PREVIEWS = 40
+RUNS = 60
 
 
 class Terminal:
     """A program in a terminal of its own; everything it writes is kept with the time it came."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, size: tuple[int, int] = SIZE) -> None:
         self.began = time.monotonic()
         pid, self.fd = pty.fork()
         if pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
             os.execv(sys.executable, [sys.executable, "-m", "difftool", "tui", *args])
         self.process = psutil.Process(pid)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.said = b""
 
     def read(self, seconds: float) -> bytes:
@@ -57,7 +61,7 @@ class Terminal:
         self.said += came
         return came
 
-    def until(self, *texts: str, absent: str = "", seconds: float = 30) -> float:
+    def until(self, *texts: str, seconds: float = 30) -> float:
         """Seconds until one of the texts comes."""
         start, came = time.monotonic(), b""
         while time.monotonic() - start < seconds:
@@ -65,6 +69,11 @@ class Terminal:
             if any(text.encode() in came for text in texts):
                 return time.monotonic() - start
         raise SystemExit(f"{texts} did not come in {seconds} s; the end of what came: {came[-400:]!r}")
+
+    @property
+    def memory(self) -> str:
+        """What it holds now."""
+        return f"{self.process.memory_info().rss / 2**20:.0f} MiB"
 
     def press(self, keys: str) -> None:
         """Types."""
@@ -152,6 +161,17 @@ def main() -> None:
 def measure(folder: Path, rows: int, seconds: float) -> None:
     """All of it, one after the other."""
     print(f"{'what':44} {'measured':>22}   promised")
+    measure_start(folder)
+    measure_history(folder, rows, seconds)
+    for hertz, many, promised in ((1, 0, "under 3 %"), (20, 50, "under 10 %")):
+        measure_live(folder, hertz, many, promised, seconds)
+    measure_previews(folder)
+    measure_list(folder, seconds)
+    measure_leaving(folder)
+
+
+def measure_start(folder: Path) -> None:
+    """How long it takes until there is something to see, and what is loaded for that."""
     started = []
     for _ in range(5):
         terminal = Terminal("--runs", str(folder / "empty"))
@@ -169,6 +189,9 @@ def measure(folder: Path, rows: int, seconds: float) -> None:
     ).stdout.strip()
     report("torch loaded", modules, "never")
 
+
+def measure_history(folder: Path, rows: int, seconds: float) -> None:
+    """A long history: while it is read, and afterwards."""
     big = make(folder / "big", "million", rows)
     terminal = Terminal(str(big))
     report(f"{rows:,} rows: first paint", f"{terminal.until('million'):.2f} s", "under 1 s")
@@ -184,61 +207,93 @@ def measure(folder: Path, rows: int, seconds: float) -> None:
     report("  key to paint meanwhile, worst", f"{1000 * max(delays, default=0):.0f} ms", "usable")
     terminal.read(1.0)
     report("  whole history", f"{whole:.1f} s", "under 6 s, aim 3")
-    report("  memory", f"{terminal.process.memory_info().rss / 2**20:.0f} MiB", "under 250 MB")
+    report("  memory", terminal.memory, "under 250 MB")
     delays = []
     for key, text in [("5", "follows"), ("2", "loss"), ("4", "GPU"), ("2", "loss"), ("6", "recipe")] * 4:
         terminal.read(0.3)
         terminal.press(key)
         delays.append(terminal.until(text))
-    report(
-        "  key to paint, median / worst of 20",
-        f"{1000 * statistics.median(delays):.0f} / {1000 * max(delays):.0f} ms",
-        "under 100 ms",
-    )
+    report("  key to paint, median / worst of 20", spread(delays), "under 100 ms")
     report("  idle", f"{terminal.used(seconds):.1%} of a core", "under 2 %")
     report("  q to the shell", f"{terminal.quit():.2f} s", "under 1 s")
 
-    for hertz, many, promised in ((1, 0, "under 3 %"), (20, 50, "under 10 %")):
-        run, stop = make(folder / f"live{hertz}", f"live{hertz}", 0, "running"), threading.Event()
-        writer = threading.Thread(target=live, args=(run, hertz, many, stop), daemon=True)
-        writer.start()
-        terminal = Terminal(str(run))
-        terminal.until("running")
-        terminal.read(3)
-        report(f"{many or 10} metrics at {hertz} Hz", f"{terminal.used(seconds):.1%} of a core", promised)
-        delays = []
-        for number in range(10):
-            with (run / "events" / "00000.jsonl").open("ab", buffering=0) as file:
-                file.write(
-                    json.dumps(
-                        {"kind": "log", "time": time.time(), "level": "info", "message": f"mark{number}x"}
-                    ).encode()
-                    + b"\n"
-                )
-            delays.append(terminal.until(f"mark{number}x"))
-            time.sleep(0.3)
-        stop.set()
-        report(
-            "  write to screen, median / worst of 10",
-            f"{1000 * statistics.median(delays):.0f} / {1000 * max(delays):.0f} ms",
-            "under 500 ms",
-        )
-        slowest = 0.0
-        terminal.quit()
+
+def measure_live(folder: Path, hertz: float, many: int, promised: str, seconds: float) -> None:
+    """A run that is trained: what looking at it costs, and how late its news is."""
+    run, stop = make(folder / f"live{hertz}", f"live{hertz}", 0, "running"), threading.Event()
+    threading.Thread(target=live, args=(run, hertz, many, stop), daemon=True).start()
+    terminal = Terminal(str(run))
+    terminal.until("running")
+    terminal.read(3)
+    report(f"{many or 10} metrics at {hertz} Hz", f"{terminal.used(seconds):.1%} of a core", promised)
+    delays = []
+    for number in range(10):
+        event = {"kind": "log", "time": time.time(), "level": "info", "message": f"mark{number}x"}
+        with (run / "events" / "00000.jsonl").open("ab", buffering=0) as file:
+            file.write(json.dumps(event).encode() + b"\n")
+        delays.append(terminal.until(f"mark{number}x"))
+        time.sleep(0.3)
+    stop.set()
+    report("  write to screen, median / worst of 10", spread(delays), "under 500 ms")
+    terminal.quit()
+
+
+def measure_previews(folder: Path) -> None:
+    """What is held after every preview of a run was looked at in a large terminal."""
+    run = make(folder / "drawn", "drawn", 100)
+    with (run / "events" / "00000.jsonl").open("ab") as file:
+        for number in range(1, PREVIEWS + 1):
+            path = run / "previews" / f"step-{number:08d}.png"
+            Image.effect_noise((522, 522), 60).convert("RGB").save(path)  # 16 pictures of 128x128 and their margins
+            event = {"kind": "preview", "time": time.time(), "step": number, "path": f"previews/{path.name}"}
+            file.write(json.dumps(event | {"seeds": "0-15", "steps": 50}).encode() + b"\n")
+    terminal = Terminal(str(run), size=LARGE)
+    terminal.until("drawn")
+    terminal.read(1)
+    before = terminal.memory
+    terminal.press("3")
+    terminal.until(f"{PREVIEWS} of {PREVIEWS}")
+    for _ in range(PREVIEWS - 1):
+        terminal.press("\x1b[D")
+        terminal.read(0.3)
+    terminal.read(1)
+    report(f"memory after {PREVIEWS} previews at 200x60", f"{before} -> {terminal.memory}", "under 250 MB")
+    terminal.quit()
+
+
+def measure_list(folder: Path, seconds: float) -> None:
+    """What a long list costs while nothing happens."""
+    for number in range(RUNS):
+        make(folder / "many", f"run-{number:02d}", 10)
+    terminal = Terminal("--runs", str(folder / "many"))
+    terminal.until(f"{RUNS} runs")
+    terminal.read(3)
+    report(f"{RUNS} runs listed: idle", f"{terminal.used(seconds):.1%} of a core", "under 2 %")
+    terminal.quit()
+
+
+def measure_leaving(folder: Path) -> None:
+    """How soon the shell is back."""
+    run, slowest = str(folder / "live1" / "live1"), 0.0
     for key in "123456":
-        terminal = Terminal(str(folder / "live1" / "live1"))
+        terminal = Terminal(run)
         terminal.until("live1")
         terminal.read(0.5)
         terminal.press(key)
         terminal.read(0.7)
         slowest = max(slowest, terminal.quit())
     report("q to the shell, slowest of all screens", f"{slowest:.2f} s", "under 1 s")
-    terminal = Terminal(str(folder / "live1" / "live1"))
+    terminal = Terminal(run)
     terminal.until("live1")
     start = time.monotonic()
     terminal.process.send_signal(signal.SIGTERM)
     os.waitpid(terminal.process.pid, 0)
     report("SIGTERM to the shell", f"{time.monotonic() - start:.2f} s", "under 1 s")
+
+
+def spread(delays: list[float]) -> str:
+    """Median and worst."""
+    return f"{1000 * statistics.median(delays):.0f} / {1000 * max(delays):.0f} ms"
 
 
 if __name__ == "__main__":

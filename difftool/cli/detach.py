@@ -66,7 +66,11 @@ def _watch(launch: Callable[[], Launched], runs: Path) -> None:
     from difftool.cli.tui import watch
 
     launched = launch()
-    watch(launched, runs)
+    try:
+        watch(launched, runs)
+    except KeyboardInterrupt:  # before the dashboard was there to take it as a key
+        _end(launched)
+        raise Stopped("interrupted while the dashboard was starting", interrupted=True) from None
     if launched.code:
         _fail(launched)
 

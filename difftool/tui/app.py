@@ -301,6 +301,8 @@ class DifftoolApp(App[None]):
         run = self.looking.run
         if run is not None and run.active and run.run is not None:
             self.left = f"{run.name}: training goes on; difftool tui {run.run.typed}"
+        elif self.starting.names:
+            self.left = f"{', '.join(sorted(self.starting.names))}: goes on starting; difftool tui shows it"
         self.exit()
 
 

@@ -45,6 +45,7 @@ class Outbox(threading.Thread):
         self._guard = threading.Condition()
         self._lost = False  # something was left out
         self._over = False
+        self._pen = threading.Lock()
         self.dead = False
 
     def put(self, text: str) -> None:
@@ -71,7 +72,7 @@ class Outbox(threading.Thread):
         self.join(FAREWELL)
         if self.is_alive():  # what waits is thrown away, in the terminal's own buffer too, so that there is room
             self.dead = True
-            with contextlib.suppress(OSError, termios.error):
+            with self._pen, contextlib.suppress(OSError, termios.error):
                 termios.tcflush(self._fd, termios.TCOFLUSH)
                 if _writable(self._fd, 0.1):
                     os.write(self._fd, b"\x18" + words.encode())  # CAN: ends a sequence that was cut
@@ -112,8 +113,9 @@ class Outbox(threading.Thread):
         step = PIECE if self._own else 256  # with room for one byte a terminal has room for so many
         while data and not self.dead:
             if _writable(self._fd, 0.2):
-                with contextlib.suppress(BlockingIOError):
-                    data = data[os.write(self._fd, data[:step]) :]
+                with self._pen, contextlib.suppress(BlockingIOError):
+                    if not self.dead:  # `end` has had its last word meanwhile
+                        data = data[os.write(self._fd, data[:step]) :]
 
     def _check(self) -> None:
         """A terminal that was closed says so to whoever asks."""

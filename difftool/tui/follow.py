@@ -66,7 +66,7 @@ class Follower(Thread):
         watched = self.watched
         gone = not self.run.is_run()
         if gone:
-            trouble = "the run's folder is gone: this is from before"
+            trouble = "gone, or may not be read: this is from before"
         else:
             trouble = ""
             found = sane(clean(summary(self.run)))

@@ -105,10 +105,12 @@ class Starting:
             self.app.looking.lister.now.set()
             if each.outcome == "failed":  # not a note, which is gone when one looks up
                 self.app.push_screen(Ask(f"{each.name} did not start\n\n{each.why}", {"c": "close"}))
-            elif each.opens and (each.at_once or len(self.app.looking.lister.rows) < 2):
-                self.app.open_run(RunDir(each.root))
-            elif each.opens:  # whoever has other runs may be looking at them
-                self.app.tell(f"{each.name} has begun")
+            elif each.opens:
+                others = any(row["name"] != each.name for row in self.app.looking.lister.rows)
+                if each.at_once or not others:
+                    self.app.open_run(RunDir(each.root))
+                else:  # one may be looking at them
+                    self.app.tell(f"{each.name} has begun")
             else:
                 self.app.tell(f"new pictures in {each.root}")
 

@@ -125,7 +125,7 @@ def test_a_stranger_of_the_trainers_number_is_not_killed(cli, make, trained, mon
     trained(run, "deaf")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         run.lock.write_text(json.dumps({**json.loads(run.lock.read_text()), "pid": stranger.pid}))
-        code, _, err = cli("runs", "stop", "toy", "--kill")
+        code, _, err = cli("runs", "stop", "toy", "--kill", "--no-wait")
         assert stranger.poll() is None
         stranger.kill()
     assert code == 3
@@ -133,7 +133,9 @@ def test_a_stranger_of_the_trainers_number_is_not_killed(cli, make, trained, mon
     assert f"process {stranger.pid} here does not hold its lock" in err
 
 
-@pytest.mark.parametrize(("taken", "certain"), [("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)])
+@pytest.mark.parametrize(
+    ("taken", "certain"), [("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)]
+)
 def test_where_files_are_secret_the_trainer_is_older_than_its_lock(make, monkeypatch, taken, certain):
     def secret(pid):
         raise PermissionError

@@ -22,6 +22,19 @@ from difftool.run.records import load
 
 from .conftest import TINY, events
 
+SINK = """
+from difftool.api import Sink, hookimpl
+from difftool.errors import MachineError
+
+class Shut(Sink):
+    'Never opens.'
+    def open(self, run):
+        raise MachineError("the sink is shut")
+
+@hookimpl
+def register_sinks(register):
+    register("shut", Shut)
+"""
 LONG = ("--set", "train.steps=100000", "--set", "log.every=1")
 
 
@@ -125,6 +138,21 @@ def test_a_trainer_that_cannot_begin_leaves_its_words_and_its_code(difftool_apar
     assert done.stderr.count("difftool: error:") == 1
     assert done.stdout == ""
     assert not run.root.exists()
+
+
+@pytest.mark.usefixtures("recipe_file")
+def test_a_sink_that_cannot_be_opened_leaves_its_words_and_its_code(difftool_apart, run, tmp_path):
+    site = tmp_path / "site"
+    (site / "acme-1.dist-info").mkdir(parents=True)
+    (site / "acme-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (site / "acme-1.dist-info" / "entry_points.txt").write_text("[difftool]\nacme = acme\n")
+    (site / "acme.py").write_text(SINK)
+    path = os.pathsep.join([str(site), *(p for p in sys.path if p)])
+    sinks = ("--set", 'log.sinks=[{name="shut"}]', "--set", "train.steps=2")
+    done = difftool_apart("train", "tiny.toml", "--detach", "--name", "a", *sinks, check=5, PYTHONPATH=path)
+    assert "difftool: error: the sink is shut" in done.stderr
+    assert done.stdout == ""
+    assert (state(run), events(run, "start")) == ("failed", [])
 
 
 @pytest.mark.parametrize(

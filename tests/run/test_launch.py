@@ -158,7 +158,7 @@ def test_old_logs_of_trainers_that_never_began_go(tmp_path, monkeypatch):
 
 def test_what_cannot_be_started_is_told_as_that(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    with pytest.raises(MachineError, match="cannot start .*no-python"):
+    with pytest.raises(MachineError, match=r"cannot start .*no-python"):
         launch.train(["quickstart"], tmp_path / "runs", "a")
 
 

@@ -52,7 +52,7 @@ def runs(tmp_path):
 
 @pytest.fixture(autouse=True, scope="session")
 def _keys_at_once():
-    """Textual rests twice after each key, until the process hardly computes any more: `press` knows what to wait for."""
+    """Textual rests twice after each key, until the process computes no more: `press` knows what to wait for."""
 
     async def at_once(*_):
         await asyncio.sleep(0)

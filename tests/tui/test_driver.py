@@ -12,8 +12,9 @@ import pytest
 from difftool.tui import driver
 from difftool.tui.driver import Outbox
 
-BURST = [f"<frame {number:06d}>" for number in range(20_000)]
+LARGE = "a frame " * 50_000
 """Several times what the kernel keeps for a terminal."""
+BURST = [f"<frame {number:06d}>" for number in range(10_000)]
 
 
 class Looked:
@@ -72,22 +73,38 @@ def test_all_comes_in_order(terminal, monkeypatch):
     assert not terminal.box.is_alive()
 
 
+def stuck(terminal):
+    """Nobody reads, and the outbox waits in the middle of a frame."""
+    terminal.reading.clear()
+    terminal.put(LARGE)
+    until(lambda: not terminal.box._waiting)
+
+
 def test_a_terminal_that_was_stopped_gets_whole_frames_and_then_what_is_true(terminal):
     terminal.box.start()
+    expected = ""
     for times in (1, 2):  # it can be stopped again
-        terminal.reading.clear()
-        terminal.put("", *BURST)
+        stuck(terminal)
+        terminal.put(*BURST)
+        assert len(terminal.late) == times - 1
         terminal.reading.set()
         until(lambda times=times: len(terminal.late) == times)
         terminal.put(f"now {times}.")
-        until(lambda times=times: terminal.came.endswith(b"now %d." % times))
-        frames = terminal.came.partition(b"now")[0].decode()
-        assert "".join(BURST).startswith(frames), "whole, and in order"
-        assert len(frames) < len("".join(BURST))
-    assert len(terminal.late) == 2
+        expected += f"{LARGE}now {times}."
+        until(lambda expected=expected: terminal.came == expected.encode())
     terminal.box.end("never said")
     assert not terminal.box.is_alive()
-    assert b"never said" not in terminal.came
+    assert len(terminal.late) == 2
+    assert terminal.came == expected.encode()
+
+
+def test_a_little_that_waits_is_kept(terminal):
+    terminal.box.start()
+    stuck(terminal)
+    terminal.put("a", "b", "c")
+    terminal.reading.set()
+    until(lambda: terminal.came == f"{LARGE}abc".encode())
+    assert not terminal.late
 
 
 def test_where_all_that_waited_was_left_out_what_comes_next_is_sent(terminal):
@@ -102,7 +119,7 @@ def test_where_all_that_waited_was_left_out_what_comes_next_is_sent(terminal):
 def test_the_end_does_not_wait_for_a_terminal_that_takes_nothing(terminal, monkeypatch):
     monkeypatch.setattr(driver, "FAREWELL", 0.2)
     terminal.box.start()
-    terminal.put(*BURST)
+    stuck(terminal)
     terminal.box.end("put in order")
     terminal.put("nothing comes after the end")
     terminal.reading.set()

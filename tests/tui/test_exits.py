@@ -110,6 +110,7 @@ def test_a_terminal_that_takes_nothing_holds_nothing_up(runs, way):
         assert terminal.left_as_found() == []
 
 
+@pytest.mark.slow  # all that was kept for it is replayed here, cell by cell; test_driver.py has the quick one
 def test_a_terminal_that_was_stopped_shows_what_is_true_now(runs):
     with opened(runs, "first", size=(200, 60)) as terminal:
         for number in range(40):  # more than is kept for a terminal that takes nothing

@@ -163,11 +163,14 @@ def test_no_byte_of_a_hostile_run_steers_the_terminal(tmp_path, number):
         terminal.settle()
         terminal.press("ctrl+p")
         terminal.wait_for("Search for commands")
-        terminal.press("[", "/", "]", "backspace", "backspace", "backspace", "l", "o", "o", "k")
-        terminal.wait_for("look at")
-        while "\U0001f50e" in terminal.screen.text:
-            terminal.press("escape")
-            terminal.settle()
+        terminal.press("[", "/", "]")
+        terminal.wait_for("\U0001f50e [/]")
+        terminal.press("backspace", "backspace", "backspace")
+        terminal.wait_for("Search for commands")
+        terminal.press("l", "o", "o", "k")
+        terminal.wait_for("\U0001f50e look", "look at")
+        terminal.press("escape")
+        terminal.wait_for("leave", absent="\U0001f50e")
         terminal.press("q")
         assert terminal.ended() == 0, terminal.said
         assert terminal.screen.strange == []

@@ -649,13 +649,22 @@ async def test_what_differs_from_another_run(canned_runs):
         assert isinstance(pilot.app.screen, Choose)
         assert canned.STOPPED not in [name for name, _ in pilot.app.screen.rows], "not from itself"
         await press(pilot, "down", "enter")
-        assert f"what differs from {canned.DONE}" in note(pilot, "said")
+        await until(pilot, lambda: f"what differs from {canned.DONE}" in note(pilot, "said"))
+        assert [run.name for run in pilot.app.looking.followed.values()] == [canned.STOPPED], "one file, no history"
         said = text(pilot.app)
         assert [line.split() for line in said.splitlines() if line.startswith("   train.steps")] == [
             ["train.steps", "5000", "2400"]
         ]
         assert "grad_clip" not in said
         await press(pilot, "d")
+        assert "grad_clip" in text(pilot.app)
+
+
+async def test_another_recipe_that_cannot_be_read_says_why(runs):
+    (runs / canned.DONE / "recipe.toml").unlink()
+    async with shown(runs, (120, 60), canned.STOPPED) as pilot:
+        await press(pilot, "6", "d", "down", "enter")
+        await until(pilot, lambda: "cannot be read: FileNotFoundError" in note(pilot, "said"))
         assert "grad_clip" in text(pilot.app)
 
 

@@ -51,7 +51,7 @@ def test_an_attempt_makes_void_what_it_trains_again(run):
     assert run.table.last("loss") == 9.0
     assert list(run.previews) == [4]
     assert said(run)[0] == "training begins"
-    assert said(run)[-1] == "attempt 1 goes on from step 5"
+    assert said(run)[-1] == "attempt 2 goes on from step 5"
 
 
 def test_the_order_within_one_batch_counts(run):
@@ -61,7 +61,7 @@ def test_the_order_within_one_batch_counts(run):
 
 def test_changes_of_the_recipe_are_told(run):
     run.take([start(5, changes={"optim.lr": [2e-4, 1e-4], "odd": 3, "empty": []})])
-    assert said(run) == ["attempt 1 goes on from step 5 with optim.lr = 0.0001"]
+    assert said(run) == ["attempt 2 goes on from step 5 with optim.lr = 0.0001"]
 
 
 def test_another_run_in_its_place_begins_anew(run):

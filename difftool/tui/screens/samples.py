@@ -80,7 +80,7 @@ class SamplesScreen(Room):
         for number, picture in enumerate(pictures):
             picture.display = number < max(1, len(runs))
         if not runs:
-            self.query_one("#said", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            self.nobody()
             return
         every = [shots_of(run) for run in runs]
         self.shots = next((shots for shots in every if shots), [])  # the first run that has any leads

@@ -126,7 +126,7 @@ class TrainScreen(Room):
         super().renew()
         app, run = self.app, self.app.looking.run
         if run is None:
-            self.query_one("#runs", Note).say([(" no run is looked at: 1 lists them", "dim")])
+            self.nobody("#runs")
             return
         for chart in self.query(Chart):
             chart.show(app.looking.runs, app.view)
