@@ -97,7 +97,7 @@ async def _watched_asked_and_left(folder):
         await until(pilot, lambda: app.screen.is_modal)
         await pilot.press("enter")
         await until(pilot, heard("has begun"), lambda: told)  # there are other runs: one is not taken away from them
-        await until(pilot, lambda: app.looking.lister.rows[0]["name"].startswith("tiny-"))
+        await until(pilot, lambda: app.screen.list.rows[0]["name"].startswith("tiny-"))
         await pilot.press("home", "enter")
         await until(
             pilot, lambda: app.looking.run.name.startswith("tiny-") and len(app.looking.run.table) > 0, lambda: told
