@@ -195,18 +195,12 @@ def measure_history(folder: Path, rows: int, seconds: float) -> None:
     big = make(folder / "big", "million", rows)
     terminal = Terminal(str(big))
     report(f"{rows:,} rows: first paint", f"{terminal.until('million'):.2f} s", "under 1 s")
-    delays, whole = [], 0.0
-    while time.monotonic() - terminal.began < whole + 1.5:
-        seen = len(terminal.said)
-        terminal.press("?")
-        delays.append(terminal.until("A flat loss"))
-        terminal.press("\x1b")
-        terminal.read(0.7)
-        if b"reading the history" in terminal.said[seen:]:
-            whole = time.monotonic() - terminal.began
-    report("  key to paint meanwhile, worst", f"{1000 * max(delays, default=0):.0f} ms", "usable")
-    terminal.read(1.0)
-    report("  whole history", f"{whole:.1f} s", "under 6 s, aim 3")
+    reading, done = b"reading the history", 0.0
+    while not done:  # the first drawing of the line on top without these words
+        came = terminal.read(0.05)
+        if reading in terminal.said and b"Recipe" in came and reading not in came:
+            done = time.monotonic() - terminal.began
+    report("  whole history", f"{done:.1f} s", "under 6 s, aim 3")
     report("  memory", terminal.memory, "under 250 MB")
     delays = []
     for key, text in [("5", "follows"), ("2", "loss"), ("4", "GPU"), ("2", "loss"), ("6", "recipe")] * 4:
@@ -216,6 +210,16 @@ def measure_history(folder: Path, rows: int, seconds: float) -> None:
     report("  key to paint, median / worst of 20", spread(delays), "under 100 ms")
     report("  idle", f"{terminal.used(seconds):.1%} of a core", "under 2 %")
     report("  q to the shell", f"{terminal.quit():.2f} s", "under 1 s")
+    terminal = Terminal(str(big))
+    terminal.until("million")
+    delays = []
+    for _ in range(4):
+        terminal.press("?")
+        delays.append(terminal.until("A flat loss"))
+        terminal.press("\x1b")
+        terminal.read(0.5)
+    report("  key to paint while it is read, worst of 4", f"{1000 * max(delays):.0f} ms", "usable")
+    terminal.quit()
 
 
 def measure_live(folder: Path, hertz: float, many: int, promised: str, seconds: float) -> None:

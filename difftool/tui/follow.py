@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from difftool.run.layout import RunDir
@@ -50,6 +51,10 @@ class Follower(Thread):
                 self.watched.read = share
                 self.watched.version += 1
             more = bool(events) and share < 1
+            if more:
+                gc.disable()  # rows by the million are no garbage, and looking for some takes a tenth of the time
+            else:
+                gc.enable()
             rest = 0.0 if more else POLL if self.watched.active else REST
             since_about += rest
             if since_about >= REST and not more:
