@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
@@ -18,7 +17,6 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.filter import LineFilter
-from textual.markup import escape
 from textual.screen import Screen
 
 from difftool.errors import one_line, safe_text
@@ -27,6 +25,7 @@ from difftool.tui.acting import Acting
 from difftool.tui.darkroom import Darkroom
 from difftool.tui.keymap import problems
 from difftool.tui.looking import Looking
+from difftool.tui.palette import commands
 from difftool.tui.panels import Panels
 from difftool.tui.pixels import Lens, Means
 from difftool.tui.screens.dialogs import Ask, Recipes
@@ -103,7 +102,7 @@ class DifftoolApp(App[None]):
         self.setup = setup
         self.readonly = setup.readonly or setup.pipe is not None
         self.ascii = ascii_only()
-        self.where = one_line(_short(setup.runs.absolute()))
+        self.where = one_line(setup.where)
         self.view = View()
         self.lens = Lens(setup.means or Means(), self.console.color_system)
         self.darkroom = Darkroom()
@@ -196,24 +195,7 @@ class DifftoolApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works here has its line in the palette."""
-        titles: set[str] = set()
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if active.enabled and binding.description and binding.id:  # Textual's own have none
-                title = f"{binding.description} ({self.get_key_display(binding)})"
-                if title in titles:  # another of its keys
-                    continue
-                titles.add(title)
-                yield SystemCommand(
-                    title,
-                    binding.tooltip or binding.description,
-                    lambda action=binding.action, node=active.node: self.run_action(action, node),
-                )
-        for row in self.looking.lister.rows:
-            words = escape(f"look at {row['name']}"), escape(str(row["state"]))  # the palette reads markup
-            yield SystemCommand(*words, lambda path=row["path"]: self.open_run(RunDir(Path(path))))
-        for name in sorted(self.available_themes):
-            yield SystemCommand(f"theme {name}", "colours", lambda name=name: setattr(self, "theme", name))
+        return commands(self, screen)
 
     def open_run(self, run: RunDir) -> None:
         """Looks at a run from close by."""
@@ -310,9 +292,3 @@ def _bindings(owner: object) -> list[Binding]:
     """All bindings of a class and of those it is made of."""
     found = [each for base in getattr(owner, "__mro__", ()) for each in vars(base).get("BINDINGS", ())]
     return [each for each in found if isinstance(each, Binding) and each.id]
-
-
-def _short(path: Path) -> str:
-    """As a shell shows it."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -31,3 +31,9 @@ class Setup:
     keys: Mapping[str, str] | None = None
     launched: Launched | None = None
     means: Means | None = None
+
+    @property
+    def where(self) -> str:
+        """The folder of runs, as a shell shows it."""
+        path, home = self.runs.absolute(), Path.home()
+        return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
