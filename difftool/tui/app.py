@@ -80,8 +80,10 @@ class DifftoolApp(App[None]):
         Binding("S", "stop", "stop…", id="run.stop", tooltip="stop after a checkpoint, or kill"),
         Binding("C", "ask('checkpoint')", "checkpoint", id="run.checkpoint", tooltip="save a checkpoint now"),
         Binding("G", "ask('preview')", "preview", id="run.preview", tooltip="draw a preview now"),
-        Binding("P", "pause", "pause", id="run.pause", tooltip="train no further until P: the processor is free"),
-        Binding("P", "go_on", "go on", id="run.go_on", tooltip="after a pause"),
+        Binding(
+            "P", "ask('pause')", "pause", id="run.pause", tooltip="train no further until P: the processor is free"
+        ),
+        Binding("P", "ask('resume')", "go on", id="run.go_on", tooltip="after a pause"),
         Binding("R", "resume", "resume", id="run.resume", tooltip="go on with a run that stopped, failed or crashed"),
         Binding("T", "theme", "theme", show=False, id="app.theme", tooltip="the next theme"),
         Binding("k", "pixels", "pixels", show=False, id="app.pixels", tooltip="pictures in full, or in half blocks"),
@@ -94,7 +96,7 @@ class DifftoolApp(App[None]):
             priority=True,
             id="app.leave_now",
             tooltip="leave, out of dialogs too",
-        ),  # in dialogs too
+        ),
     ]
 
     def __init__(self, setup: Setup) -> None:
@@ -206,8 +208,8 @@ class DifftoolApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done here is not offered."""
-        if action in ("stop", "ask", "pause", "go_on"):
-            paused = {"pause": False, "go_on": True}.get(action)
+        if action in ("stop", "ask"):
+            paused = {"pause": False, "resume": True}.get(str(parameters[0])) if parameters else None
             return self.acting.can_ask() and paused in (None, self.acting.state() == "paused")
         if action == "resume":
             return self.acting.can_resume()
@@ -245,14 +247,6 @@ class DifftoolApp(App[None]):
     def action_ask(self, command: str) -> None:
         """Asks the trainer for something that needs no question."""
         self.acting.ask(command)
-
-    def action_pause(self) -> None:
-        """Trains no further."""
-        self.acting.ask("pause")
-
-    def action_go_on(self) -> None:
-        """After a pause."""
-        self.acting.ask("resume")
 
     def action_resume(self) -> None:
         """A new attempt, from the newest checkpoint."""

@@ -35,7 +35,12 @@ class Follower(Thread):
 
     def go(self) -> None:
         """Reads all there is in small pieces, then looks again and again."""
-        tail = Tail(self.run)  # here, since it looks at the disk
+        try:
+            self._follow(Tail(self.run))  # not made before: it looks at the disk
+        finally:
+            gc.enable()  # whoever is asked to end in the middle of a history has it switched off
+
+    def _follow(self, tail: Tail) -> None:
         self._about()
         rest = 0.0
         since_about = 0.0

@@ -21,7 +21,7 @@ LOG_LINES = 20_000
 SECONDS = 3600
 """How long a window of the machine's figures is kept."""
 KEPT = 10_000
-"""Previews, checkpoints and answers that are remembered."""
+"""Previews and checkpoints that are remembered."""
 PICTURES = 256 << 20
 """Bytes of pictures that came through a pipe and are kept."""
 
@@ -61,7 +61,6 @@ class Watched:
     previews: dict[int, Preview] = field(default_factory=dict)
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     system: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=SECONDS))
-    acks: dict[str, dict[str, Any]] = field(default_factory=dict)
     sampled: dict[str, Preview] = field(default_factory=dict)  # what was drawn from the dashboard, by folder
     bad: int = 0  # damaged lines
     version: int = 0  # grows with every change
@@ -115,7 +114,7 @@ class Watched:
         """The folder is another one now: nothing of before holds."""
         with self.guard:
             fresh = Watched(self.name, self.run)
-            for key in ("table", "log", "previews", "sampled", "checkpoints", "system", "acks", "info"):
+            for key in ("table", "log", "previews", "sampled", "checkpoints", "system", "info"):
                 setattr(self, key, getattr(fresh, key))
             self.version += 1
 
@@ -165,10 +164,6 @@ class Watched:
         self._tell(event, str(event.get("message")), str(event.get("level") or "info"))
 
     def _ack(self, event: Mapping[str, Any]) -> None:
-        if isinstance(event.get("id"), str):
-            self.acks[event["id"]] = dict(event)
-            while len(self.acks) > KEPT:
-                del self.acks[next(iter(self.acks))]
         self._tell(event, str(event.get("message")), "info" if event.get("ok") else "warning")
 
     def _end(self, event: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The threads that read: whatever happens to a run's files meanwhile, what is shown is what is there."""
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -440,3 +441,11 @@ def test_a_thread_that_fails_says_so_and_nothing_else_does():
 
 def test_threads_keep_no_process_alive():
     assert Thread("x")._thread.daemon
+
+
+def test_the_collector_works_again_when_a_history_is_left_half_read(run, monkeypatch):
+    monkeypatch.setattr(follow, "CHUNK", 400)  # a row at a time
+    append(run, *canned.rows(500_000, 1.7e9))
+    with followed(run):
+        until(lambda: not gc.isenabled())
+    until(gc.isenabled)
