@@ -174,6 +174,8 @@ class Session:
                 sink.event(record)
             except Exception as error:
                 self.sinks.remove(sink)
+                with contextlib.suppress(Exception):
+                    sink.close()
                 self.say(f"the sink {type(sink).__name__} failed and is switched off: {error}")
         return record
 

@@ -97,7 +97,12 @@ WRONG = [  # (what stands there, what stands there instead, what is said)
         "preview.sampler.name: expected a name in quotes, got 3",
     ),
     ('sampler = { name = "ddim", eta = 0.5 }', 'sampler = ["ddim"]', "preview.sampler: expected a table"),
-    ("sinks = []", 'sinks = ["tensorboard"]', "log.sinks.0: no sink is called 'tensorboard'; there are none"),
+    (
+        "sinks = []",
+        'sinks = ["tensorboad"]',
+        "log.sinks.0: no sink is called 'tensorboad'; did you mean 'tensorboard'?",
+    ),
+    ("sinks = []", 'sinks = ["csv", "csv"]', "log.sinks.1: the same sink is there already: it would write everything"),
     (
         "sinks = []",
         'sinks = ["tb:board"]',
