@@ -20,7 +20,7 @@ from difftool.errors import safe_text
 def doctor(json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False) -> None:
     """Python, torch, devices, disk, plugins: everything to know before training, or to put into a bug report."""
     from difftool.plugin.catalogue import catalogue
-    from difftool.recipe.source import shipped
+    from difftool.recipe.offered import shipped
 
     facts = {
         "difftool": __version__,

@@ -16,14 +16,19 @@ Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or th
 
 @app.command("list")
 def list_(json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False) -> None:
-    """The recipes that ship with difftool."""
-    from difftool.recipe.source import shipped
+    """The recipes that ship with difftool, and those that plugins bring."""
+    from difftool.recipe.offered import offered
 
-    rows = [(name, about_of(path), str(path)) for name, path in shipped().items()]
+    found = offered()
     if json:
-        as_json([{"name": name, "about": about, "path": path} for name, about, path in rows])
-    else:
-        table(["NAME", "WHAT IT IS"], [row[:2] for row in rows])
+        as_json([{"name": each.owned, "about": about_of(each.path), "path": str(each.path)} for each in found])
+        return
+    names = [each.name for each in found]
+    rows = [
+        (each.name if names.count(each.name) == 1 else each.owned, about_of(each.path), each.owner or "difftool")
+        for each in found
+    ]
+    table(["NAME", "WHAT IT IS", "FROM"], rows)
 
 
 @app.command()
@@ -44,9 +49,10 @@ def copy(name: Name, file: Annotated[Path | None, typer.Argument(metavar="FILE",
     from difftool.recipe.source import read
 
     source = read(name)
-    target = file or Path(f"{Path(name).stem}.toml")
+    own = Path(source.label).name
+    target = file or Path(own)
     if target.is_dir():
-        target = target / f"{Path(name).stem}.toml"
+        target = target / own
     try:
         with target.open("x", encoding="utf-8") as out:
             out.write(source.text)

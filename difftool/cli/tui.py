@@ -112,9 +112,9 @@ def _show(
 
 def _offers() -> list[Offer]:
     from difftool.cli.recipes import about_of
-    from difftool.recipe.source import shipped
+    from difftool.recipe.offered import offered
     from difftool.tui.setup import Offer
 
     first = "quickstart"  # where one begins
-    names = sorted(shipped().items(), key=lambda each: (each[0] != first, each[0]))
-    return [Offer(name, about_of(path)) for name, path in names]
+    found = sorted(offered(), key=lambda each: (each.owned != first, each.owned))
+    return [Offer(each.owned, about_of(each.path)) for each in found]

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from difftool.errors import PluginError
 from difftool.plugin.component import KINDS, Component, Strict, kind_of
+from difftool.plugin.house import HOUSE
 from difftool.plugin.spelling import nearest
 
 BUILTIN = "difftool"
@@ -73,6 +74,7 @@ class Registry:
         raise UnknownComponent(self._missing(kind, name, owner))
 
     def _missing(self, kind: str, name: str, owner: str) -> str:
+        owner = owner or next((package for package, kinds in HOUSE.items() if name in kinds.get(kind, ())), "")
         if owner and owner != BUILTIN and all(offer.owner != owner for offer in self.offers):
             if owner in self.off:
                 return f"{name!r} needs the plugin {owner}, which DIFFTOOL_PLUGINS=none leaves out"

@@ -1,4 +1,4 @@
-"""Finding a recipe and reading its TOML: a path, or the name of one that ships."""
+"""Finding a recipe and reading its TOML: a path, or the name of one that ships or that a plugin brings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import difftool
 from difftool.errors import InputError, RecipeError
 from difftool.plugin.spelling import nearest
 from difftool.recipe.explain import KEY, Places
+from difftool.recipe.offered import bringing, named, offered
 
 MAX_BYTES = 1 << 20
 MAX_DOTS = 32
@@ -32,31 +32,25 @@ class Source:
     note: str = ""
 
 
-def shipped() -> dict[str, Path]:
-    """Recipes that come with difftool, by name: inside the package when installed, beside it in a checkout."""
-    package = Path(difftool.__file__).resolve().parent
-    folder = package / "recipes"
-    if not folder.is_dir():
-        folder = package.parent / "recipes"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
 def find(text: str) -> tuple[Path, str]:
     """(the file, a note if it is not the one that was named)."""
     path = Path(os.path.expanduser(text))  # noqa: PTH111  (leaves ~stranger alone, where pathlib raises)
     if path.is_file():
         return path, ""
-    ours = shipped()
-    name = path.stem if path.suffix == ".toml" else text
-    if name in ours and (text == name or path.parent.name in ("recipes", "", ".")):
-        note = f"{text} is not here; using the recipe {name} that ships with difftool"
-        return ours[name], "" if text == name else note
+    # `recipes/x.toml`, `x.toml` and `x` mean a recipe by its name, where no such file lies.
+    name = path.stem if path.suffix == ".toml" and path.parent.name in ("recipes", "", ".") else text
+    if recipe := named(name):
+        whose = f"comes with {recipe.owner}" if recipe.owner else "ships with difftool"
+        return recipe.path, "" if text == name else f"{text} is not here; using the recipe {recipe.name} that {whose}"
     if path.is_dir():
         raise InputError(f"{text} is a folder, not a recipe", do="name a .toml file, or see `difftool recipes list`")
+    if package := bringing(name):
+        raise InputError(f"there is no recipe {text}", why=f"it comes with {package}", do=f"pip install {package}")
+    known = [each.name for each in offered()]
     raise InputError(
         f"there is no recipe {text}",
         where=str(path.absolute()),
-        why=f"it is no file, and no recipe of that name ships: {nearest(name, ours, 'there are')}",
+        why=f"it is no file, and no recipe has that name: {nearest(name, known, 'there are')}",
         do="difftool recipes list",
     )
 

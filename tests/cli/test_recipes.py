@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from difftool.cli import app
-from difftool.recipe.source import shipped
+from difftool.recipe.offered import shipped
 
 GOOD = 'recipe = 1\nname = "x"\ndata = "shapes"\nbackbone = "unet"\n\n[train]\nsteps = 5\n'
 
@@ -115,7 +115,7 @@ def test_an_unknown_recipe(cli, tmp_path):
         2,
         [
             f"difftool: error: there is no recipe quickstrat ({tmp_path / 'quickstrat'})",
-            "why: it is no file, and no recipe of that name ships: did you mean 'quickstart'?",
+            "why: it is no file, and no recipe has that name: did you mean 'quickstart'?",
             "do: difftool recipes list",
         ],
     )

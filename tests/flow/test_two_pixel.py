@@ -8,7 +8,8 @@ from difftool.engine.start import start
 from difftool.engine.watch import Watcher
 from difftool.plugin.loader import installed
 from difftool.recipe.load import prepare
-from difftool.recipe.source import parse, shipped
+from difftool.recipe.offered import shipped
+from difftool.recipe.source import parse
 
 
 def asked(density):

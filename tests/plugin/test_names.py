@@ -5,6 +5,7 @@ import pytest
 from difftool.builtin.ddpm import DDPM
 from difftool.errors import InputError
 from difftool.plugin.component import KINDS
+from difftool.plugin.house import HOUSE
 from difftool.plugin.loader import BUILTIN_MODULES, HOOK_OF, OBSERVERS, installed
 from difftool.plugin.registry import Registry, UnknownComponent, objection
 
@@ -124,8 +125,24 @@ def test_another_wish_is_refused(monkeypatch):
 
 
 def test_a_missing_plugin_is_named_with_its_remedy():
-    with pytest.raises(UnknownComponent, match=r"needs the plugin difftool-solvers, which is not installed \(pip in"):
-        installed().registry.get("sampler", "difftool-solvers:unipc")
+    with pytest.raises(
+        UnknownComponent, match=r"needs the plugin acme-solvers, which is not installed \(pip install a"
+    ):
+        installed().registry.get("sampler", "acme-solvers:unipc")
+
+
+@pytest.mark.parametrize("package", HOUSE)
+def test_a_package_of_the_house_is_named_for_a_bare_name_too(package):
+    for kind, names in HOUSE[package].items():
+        for name in names if kind in KINDS else ():
+            for registry, why in (
+                (Registry(), f"is not installed (pip install {package})"),
+                (Registry(off=[package]), "DIFFTOOL_PLUGINS=none leaves out"),
+            ):
+                with pytest.raises(UnknownComponent) as caught:
+                    registry.get(kind, name)
+                assert str(caught.value).startswith(f"{name!r} needs the plugin {package}, which ")
+                assert why in str(caught.value)
 
 
 def test_a_broken_plugin_is_quoted(shelf):
@@ -133,7 +150,9 @@ def test_a_broken_plugin_is_quoted(shelf):
     registry = shelf.load().registry
     with pytest.raises(UnknownComponent, match="which is broken: difftool-solvers:main: ModuleNotFoundError"):
         registry.get("sampler", "difftool-solvers:unipc")
-    with pytest.raises(UnknownComponent, match=r"no sampler is called 'unipc'; .*\(broken plugins: difftool-solvers:m"):
+    with pytest.raises(UnknownComponent, match=r"no sampler is called 'fast'; .*\(broken plugins: difftool-solvers:m"):
+        registry.get("sampler", "fast")
+    with pytest.raises(UnknownComponent, match="'unipc' needs the plugin difftool-solvers, which is broken"):
         registry.get("sampler", "unipc")
 
 

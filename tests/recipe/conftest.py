@@ -5,7 +5,7 @@ import pytest
 from difftool.errors import DifftoolError, RecipeError
 from difftool.plugin.loader import installed
 from difftool.recipe.load import load
-from difftool.recipe.source import shipped
+from difftool.recipe.offered import shipped
 
 RICH = (Path(__file__).parent / "rich.toml").read_text()
 """Every section and every key of the core, nested components, inline tables, dotted keys, profiles."""

@@ -4,7 +4,8 @@ import pytest
 
 from difftool.errors import InputError
 from difftool.recipe.load import load
-from difftool.recipe.source import MAX_BYTES, find, shipped
+from difftool.recipe.offered import shipped
+from difftool.recipe.source import MAX_BYTES, find
 
 from .conftest import END, RICH
 
