@@ -18,7 +18,8 @@ import platformdirs
 
 from difftool import __version__
 from difftool.errors import PluginError
-from difftool.plugin.loader import Plugin, Source, load, sources, third_party_allowed
+from difftool.plugin.allowed import third_party_allowed
+from difftool.plugin.loader import Plugin, Source, load, panels, sources
 from difftool.plugin.registry import BUILTIN
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ PATIENCE = 60.0
 
 def catalogue() -> list[Row]:
     """One row a plugin: id, owner, version, state, reason, offers by kind, observers."""
-    found = sources()
+    found = sources() + panels()
     allowed = third_party_allowed()
     cache = Path(platformdirs.user_cache_dir("difftool")) / f"plugins-{_key(found, allowed)}.json"
     try:
@@ -81,7 +82,7 @@ def _child(start: int) -> tuple[list[Row], str]:
 
 def report(start: int) -> None:
     """The child's side: a line for each plugin as soon as it is loaded."""
-    for source in sources()[start:]:
+    for source in (sources() + panels())[start:]:
         print(f"\n{MARK}{json.dumps(_row(load(source)))}", flush=True)  # whatever a plugin prints ends before
 
 
@@ -89,6 +90,8 @@ def _row(plugin: Plugin) -> Row:
     offers: dict[str, list[str]] = {}
     for offer in plugin.offers:
         offers.setdefault(offer.kind, []).append(offer.name)
+    if plugin.panel:
+        offers["panel"] = [plugin.source.entry]
     return {
         "id": plugin.source.id,
         "owner": plugin.source.owner,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import traceback
 import warnings
 from collections.abc import Callable
@@ -19,8 +18,9 @@ from typing import Any, Literal
 import pluggy
 
 from difftool import __version__
-from difftool.errors import InputError, PluginError
+from difftool.errors import PluginError
 from difftool.plugin import hookspecs
+from difftool.plugin.allowed import third_party_allowed
 from difftool.plugin.component import KINDS, Component
 from difftool.plugin.registry import BUILTIN, Offer, Registry, objection
 from difftool.plugin.spelling import nearest
@@ -29,12 +29,14 @@ BUILTIN_MODULES = tuple(
     f"difftool.builtin.{module}"
     for module in (
         *("schedules", "targets", "losses", "hybrid", "ddpm", "ddim", "unet", "mlp", "conditions", "bits"),
-        *("shapes", "avatars", "images", "two_pixel", "density", "idx", "cifar", "npz"),
+        *("shapes", "avatars", "images", "two_pixel", "density", "idx", "cifar", "npz", "csv_sink", "tensorboard"),
     )
 )
 
 HOOK_OF = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}
 OBSERVERS = ("on_run_start", "on_log", "on_preview", "on_checkpoint", "on_run_end")
+PANELS = "difftool.panels"
+"""The group of what the dashboard shows. Only the dashboard imports panels, and whoever lists or checks them."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ class Source:
     entry: str
     target: str  # module, or module:object
     dist: metadata.Distribution | None = field(default=None, compare=False, repr=False)
+    group: str = hookspecs.GROUP
 
     @property
     def id(self) -> str:
-        """How the plugin is named in lists and messages."""
-        return f"{self.owner}:{self.entry}"
+        """How the plugin is named in lists and messages; a panel may have the name of its package's plugin."""
+        return f"{self.owner}:{'panel.' if self.group == PANELS else ''}{self.entry}"
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Plugin:
     reason: str = ""
     offers: list[Offer] = field(default_factory=list)
     observers: dict[str, Callable[..., object]] = field(default_factory=dict)
+    panel: Callable[[], Any] | None = None
+    """what the dashboard calls to make it, if it is a panel"""
 
 
 @dataclass(frozen=True)
@@ -75,24 +80,25 @@ class Installed:
 def sources() -> list[Source]:
     """All plugins there are: the built-ins, then entry points in order of their owners' names."""
     ours = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
+    return ours + _third(hookspecs.GROUP)
+
+
+def panels() -> list[Source]:
+    """All panels for the dashboard; nothing that builds parts asks for them."""
+    return _third(PANELS)
+
+
+def _third(group: str) -> list[Source]:
     third: dict[str, Source] = {}
     for dist in metadata.distributions():
         try:
-            entries = [entry for entry in dist.entry_points if entry.group == hookspecs.GROUP]
-            found = [Source(dist.metadata["Name"], dist.version, entry.name, entry.value, dist) for entry in entries]
+            entries, name = dist.entry_points.select(group=group), dist.metadata["Name"]
+            found = [Source(name, dist.version, entry.name, entry.value, dist, group) for entry in entries]
         except Exception:  # a damaged package of somebody's: pip's business, and no reason to stop
             continue
         for source in found:
             third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
-    return ours + sorted(third.values(), key=lambda source: source.id)
-
-
-def third_party_allowed() -> bool:
-    """False when DIFFTOOL_PLUGINS=none asks for the built-ins alone."""
-    wish = os.environ.get("DIFFTOOL_PLUGINS", "all")
-    if wish not in ("all", "none", ""):
-        raise InputError(f"DIFFTOOL_PLUGINS is {wish!r}; it may be 'all' or 'none'")
-    return wish != "none"
+    return sorted(third.values(), key=lambda source: source.id)
 
 
 @functools.cache
@@ -119,7 +125,7 @@ def load(source: Source) -> Plugin:
             module: Any = importlib.import_module(module_name.strip())
         for part in filter(None, attribute.strip().split(".")):
             module = getattr(module, part)
-        return _examine(source, module)
+        return _panel(source, module) if source.group == PANELS else _examine(source, module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit at import included
@@ -149,6 +155,15 @@ def _examine(source: Source, module: Any) -> Plugin:
         for impl in getattr(manager.hook, hook).get_hookimpls():
             impl.function(*[_registrar(plugin, kind)][: len(impl.argnames)])
     return plugin
+
+
+def _panel(source: Source, named: Any) -> Plugin:
+    """Made as the dashboard makes it, without arguments."""
+    if not callable(named):
+        raise PluginError(f"{source.target} is no class; a panel is a class with a title and draw(run, width, height)")
+    if not callable(getattr(named(), "draw", None)):
+        raise PluginError(f"{source.target} has no method draw(run, width, height), so it is no panel")
+    return Plugin(source, panel=named)
 
 
 def _registrar(plugin: Plugin, kind: str) -> Callable[[str, type[Component]], None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from difftool.core.types import Images
 from difftool.errors import InputError
 from difftool.plugin.component import (
     Backbone,
@@ -18,12 +19,27 @@ from difftool.plugin.component import (
     Condition,
     Dataset,
     Loss,
+    Metric,
     NoiseSchedule,
     Sampler,
+    Sink,
     Target,
     kind_of,
 )
-from difftool.testing import backbones, conditions, datasets, losses, samplers, schedules, targets
+from difftool.testing import (
+    backbones,
+    conditions,
+    datasets,
+    losses,
+    metrics,
+    modules,
+    panels,
+    samplers,
+    schedules,
+    sinks,
+    targets,
+    worlds,
+)
 from difftool.testing.rules import ConformanceError, Finding, Rule, findings
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -34,35 +50,53 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "target": targets.RULES,
     "condition": conditions.RULES,
     "dataset": datasets.RULES,
+    "metric": metrics.RULES,
+    "sink": sinks.RULES,
+    "panel": panels.RULES,
+    "module": modules.RULES,
 }
-"""What each kind of part is asked. The other kinds have no check."""
+"""What each kind of part is asked; panels and modules are no components. The other kinds have no check."""
+
+REFUSALS: dict[str, Rule] = {"metric": metrics.refuses_all, "sink": sinks.refuses_to_open}
+"""Kinds that may refuse in so many words whatever they can be asked with here, and what finds out."""
 
 FEW = 640
 """Pictures that a rule looks at, at the most."""
 
 
-def examine(part: Component, seed: int = 0) -> list[Finding]:
+def examine(part: object, seed: int = 0) -> list[Finding]:
     """What every rule of the part's kind found, in order. Another seed, other numbers; every rule holds for all."""
-    kind = kind_of(type(part))
+    kind = kind_of(type(part)) or ("panel" if hasattr(part, "draw") else None)
     if kind not in RULES:
         raise InputError(f"there is no check for {type(part).__name__}; there are checks for {', '.join(RULES)}")
-    return findings(RULES[kind], _few(part), seed)
+    return examine_as(kind, part, seed)
 
 
-def _few(part: Component) -> Component:
-    """A set that draws as many pictures as it is told to is told to draw few: the first say as much as all."""
-    count = getattr(part, "count", None)
-    drawn = isinstance(part, Dataset) and isinstance(count, int) and count > FEW
-    return part.model_copy(update={"count": FEW}) if drawn else part
+def examine_as(kind: str, part: object, seed: int = 0) -> list[Finding]:
+    """The same where the kind is known: the name of a module does not tell."""
+    part = _few(part)
+    if kind in REFUSALS and (why := findings((REFUSALS[kind],), part, seed)[0].reason):
+        raise InputError(f"it refuses all that it could be asked with: {why}")
+    return findings(RULES[kind], part, seed)
+
+
+def _few(part: object) -> object:
+    """What draws or measures as many pictures as it is told to is told few: the first say as much as all."""
+    names = ("count",) if isinstance(part, Dataset) else ("count", "pictures") if isinstance(part, Metric) else ()
+    many = {name: FEW for name in names if isinstance(getattr(part, name, None), int) and getattr(part, name) > FEW}
+    return part.model_copy(update=many) if many and isinstance(part, Component) else part
 
 
 def _checked(part: Component, base: type[Component], seed: int) -> list[Finding]:
     if not isinstance(part, base):
         got = f"the class {part.__name__}" if isinstance(part, type) else f"a {type(part).__name__}"
         raise TypeError(f"an object of a class derived from {base.__name__} was expected, not {got}")
-    found = examine(part, seed)
+    return _judged(type(part).__name__, examine(part, seed))
+
+
+def _judged(name: str, found: list[Finding]) -> list[Finding]:
     if not all(finding.kept for finding in found):
-        raise ConformanceError(type(part).__name__, found)
+        raise ConformanceError(name, found)
     return found
 
 
@@ -106,3 +140,31 @@ def check_condition(part: Condition, seed: int = 0, values: Sequence[Any] = ()) 
         return _checked(part, Condition, seed)
     finally:
         conditions.GIVEN.reset(given)
+
+
+def check_metric(part: Metric, seed: int = 0, images: Images | None = None) -> list[Finding]:
+    """Raises a ConformanceError that names every broken rule of a metric.
+
+    `images` is an opened data set, for a metric that refuses the pictures it would be asked with.
+    """
+    given = worlds.GIVEN.set(images)
+    try:
+        return _checked(part, Metric, seed)
+    finally:
+        worlds.GIVEN.reset(given)
+
+
+def check_sink(part: Sink, seed: int = 0) -> list[Finding]:
+    """Raises a ConformanceError that names every broken rule of a sink."""
+    return _checked(part, Sink, seed)
+
+
+def check_panel(panel: object, seed: int = 0) -> list[Finding]:
+    """Raises a ConformanceError that names every broken rule of a panel: its class, or an object of it."""
+    name = panel.__name__ if isinstance(panel, type) else type(panel).__name__
+    return _judged(name, examine_as("panel", panel, seed))
+
+
+def check_module(name: str) -> list[Finding]:
+    """Raises a ConformanceError if a module that difftool loads by name, such as "difftool_dpm", makes it slow."""
+    return _judged(name, examine_as("module", name))

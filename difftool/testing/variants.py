@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+import torch
+
+from difftool.core.types import Spec
 from difftool.plugin.component import Backbone, Component, leaves
 from difftool.testing.networks import specs_of
+
+LARGER = 2
+"""A choice that makes a network so many times as large is its size: it hides no mistake that the small one has not."""
 
 
 def variants(part: Component) -> Iterator[tuple[str, Component]]:
@@ -20,9 +27,22 @@ def variants(part: Component) -> Iterator[tuple[str, Component]]:
                 other = type(part).model_validate(fields | {name: value})
             except ValueError:  # pydantic's: these settings do not go together
                 continue
-            if isinstance(other, Backbone) and list(other.check(specs_of(other.model_copy(update=fields))[0])):
-                continue  # nor these
+            if isinstance(part, Backbone) and isinstance(other, Backbone):
+                spec = specs_of(part)[0]
+                if list(other.check(spec)):  # nor these
+                    continue
+                if _weights(other, spec) > LARGER * _weights(part, spec):  # minutes, and gigabytes
+                    continue
             yield f"{name}={value}", other
+
+
+def _weights(part: Backbone, spec: Spec) -> float:
+    """How many; without a number if it cannot be built, or not without memory: whoever examines it will say so."""
+    try:
+        with torch.device("meta"):
+            return sum(p.numel() for p in part.build(spec).parameters())
+    except Exception:
+        return math.nan
 
 
 def _choices(annotation: Any) -> Iterator[Any]:

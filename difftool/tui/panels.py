@@ -7,6 +7,7 @@ raises, prints, hangs or takes a second to import shows so in its own frame, and
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from collections.abc import Mapping
@@ -40,7 +41,9 @@ class Panels:
 
     def __init__(self) -> None:
         newest = Newest()
-        self.painters = [Painter(point, newest) for point in entry_points(group="difftool.panels")]
+        none = os.environ.get("DIFFTOOL_PLUGINS") == "none"  # as for every other plugin
+        points = () if none else entry_points(group="difftool.panels")
+        self.painters = [Painter(point, newest) for point in points]
 
     @property
     def names(self) -> list[str]:

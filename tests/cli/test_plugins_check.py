@@ -11,7 +11,7 @@ from difftool.cli import app
 from difftool.plugin import loader
 
 WRONG = '''
-from difftool.api import Condition, Field, Loss, Sampler, Sink, hookimpl
+from difftool.api import Condition, Exporter, Field, Loss, Sampler, hookimpl
 
 class Sums(Loss):
     """A sum over the picture."""
@@ -42,7 +42,7 @@ class Vain(Condition):
         if self.many < 1:
             raise ValueError("one at least")
 
-class Nowhere(Sink):
+class Nowhere(Exporter):
     """Keeps nothing."""
 
 @hookimpl
@@ -60,7 +60,7 @@ class Owner:
         register("vain", Vain)
 
 @hookimpl
-def register_sinks(register):
+def register_exporters(register):
     register("nowhere", Nowhere)
 '''
 OBSERVER = "from difftool.api import hookimpl\n@hookimpl\ndef on_log(step): pass\n"
@@ -107,7 +107,7 @@ loss wrong:sums
   Is a mean over the picture, not a sum: the same picture twice as large costs as much.
       a picture of four times the pixels costs 4 times as much
 
-not checked: condition wrong:needy (it needs --set words=...); sink wrong:nowhere (its kind has no check)
+not checked: condition wrong:needy (it needs --set words=...); exporter wrong:nowhere (its kind has no check)
 """
 
 
@@ -157,11 +157,9 @@ def test_check_of_what_cannot_be_asked(site, cli):
     assert "plugin broken:main: ModuleNotFoundError: No module named 'no_such_library'" in out
     assert err == "difftool: error: 1 of 1 components is not right: plugin broken:main\n"
     code, out, _ = cli("watcher")
-    assert (code, out) == (0, "not checked: plugin watcher:main (it observes runs and has no components)\n")
-    assert cli("bits-per-dim")[:2] == (
-        0,
-        "not checked: metric bits-per-dim (its kind has no check)\n",
-    )
+    reason = "it observes runs, by on_log, and offers no parts: there is nothing to ask it"
+    assert (code, out) == (0, f"not checked: plugin watcher:main ({reason})\n")
+    assert cli("nowhere")[:2] == (0, "not checked: exporter wrong:nowhere (its kind has no check)\n")
     assert "(it needs --set path=... --set size=...)" in cli("images")[1]
 
 
@@ -223,9 +221,9 @@ def test_check_refuses_before_torch(argv, told):
 
 
 def test_every_kind_has_a_check_or_is_known_to_have_none():
-    from difftool.cli.plugins import WITHOUT_CHECK
+    from difftool.cli.plugins_check import WITHOUT_CHECK
     from difftool.plugin.component import KINDS
     from difftool.testing.conformance import RULES
 
-    assert set(KINDS) == {*RULES, *WITHOUT_CHECK}
+    assert {*KINDS, "panel", "module"} == {*RULES, *WITHOUT_CHECK}
     assert not set(RULES) & set(WITHOUT_CHECK)

@@ -17,7 +17,9 @@ class Shelf:
     folder: Path
     modules: list[str] = field(default_factory=list)
 
-    def add(self, code: str, *, dist="toy", version="1.0", entry="main", target="{module}", module=None) -> str:
+    def add(
+        self, code: str, *, dist="toy", version="1.0", entry="main", target="{module}", module=None, group="difftool"
+    ) -> str:
         """One distribution with one entry point; its module's name."""
         module = module or f"difftool_toy_{next(_serial)}"
         self.modules.append(module)
@@ -26,7 +28,7 @@ class Shelf:
         info.mkdir(parents=True, exist_ok=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n")
         with (info / "entry_points.txt").open("a") as file:
-            file.write(f"[difftool]\n{entry} = {target.format(module=module)}\n")
+            file.write(f"[{group}]\n{entry} = {target.format(module=module)}\n")
         return module
 
     def load(self) -> Installed:

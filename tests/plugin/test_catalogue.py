@@ -166,3 +166,62 @@ def test_a_wrong_wish_is_refused(monkeypatch):
     monkeypatch.setenv("DIFFTOOL_PLUGINS", "some")
     with pytest.raises(InputError, match="DIFFTOOL_PLUGINS is 'some'"):
         c.catalogue()
+
+
+PANEL = """
+class Mine:
+    title = "mine"
+
+    def draw(self, run, width, height):
+        return "drawn"
+"""
+
+
+def test_a_package_that_has_only_a_panel_is_known_and_a_broken_panel_hurts_nobody(shelf):
+    panel = shelf.add(PANEL, dist="a-panel", entry="mine", target="{module}:Mine", group="difftool.panels")
+    both = shelf.add(GOOD + PANEL.replace("Mine", "Shown"), dist="b-both", entry="both")
+    shelf.add("", dist="b-both", entry="both", target=f"{both}:Shown", group="difftool.panels")
+    for entry, target in (("none", "{module}:Gone"), ("object", "{module}:shown"), ("mute", "{module}:Mute")):
+        code = "shown = 3\nclass Mute:\n    title = 'mute'\n"
+        shelf.add(code, dist="c-broken", entry=entry, target=target, group="difftool.panels")
+    shelf.add("import os; os._exit(3)", dist="d-dies", entry="dies", group="difftool.panels")
+    before = set(sys.modules)
+    rows = {row["id"]: row for row in third()}
+    assert not {name for name in set(sys.modules) - before if "toy" in name}
+    assert rows.pop("a-panel:panel.mine") == {
+        "id": "a-panel:panel.mine",
+        "owner": "a-panel",
+        "version": "1.0",
+        "module": f"{panel}:Mine",
+        "state": "ok",
+        "reason": "",
+        "offers": {"panel": ["mine"]},
+        "observers": [],
+    }
+    assert rows.pop("b-both:both")["offers"] == {"sampler": ["mine"]}
+    assert rows.pop("b-both:panel.both")["offers"] == {"panel": ["both"]}
+    assert {row["state"] for row in rows.values()} == {"broken"}
+    assert rows["c-broken:panel.none"]["reason"].startswith("AttributeError: ")
+    assert rows["c-broken:panel.object"]["reason"].endswith(
+        ":shown is no class; a panel is a class with a title and draw(run, width, height)"
+    )
+    assert "has no method draw(run, width, height)" in rows["c-broken:panel.mute"]["reason"]
+    assert rows["d-dies:panel.dies"]["reason"] == "ends the process that imports it (exit code 3)"
+    here = shelf.load()
+    assert not [plugin for plugin in here.plugins if plugin.panel or "panel" in plugin.source.id]
+    assert panel not in sys.modules  # whoever builds parts imports no panel
+    assert here.registry.broken == []
+
+
+def test_panels_are_left_out_with_all_the_others(shelf, monkeypatch):
+    shelf.add(PANEL, dist="a-panel", entry="mine", target="{module}:Mine", group="difftool.panels")
+    monkeypatch.setenv("DIFFTOOL_PLUGINS", "none")
+    assert [(row["id"], row["state"], row["offers"]) for row in third()] == [("a-panel:panel.mine", "off", {})]
+
+
+def test_a_panel_that_arrives_changes_the_answer(shelf, probes):
+    shelf.add(GOOD)
+    assert len(third()) == 1
+    shelf.add(PANEL, dist="a-panel", entry="mine", target="{module}:Mine", group="difftool.panels")
+    assert len(third()) == 2
+    assert len(probes) == 2

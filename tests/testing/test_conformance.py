@@ -10,9 +10,10 @@ from PIL import Image
 
 from difftool.builtin.schedules import Constant, Cosine, Linear
 from difftool.plugin.loader import installed
-from difftool.testing import check_backbone, check_loss, check_sampler, check_schedule, conformance
+from difftool.testing import check_backbone, check_sampler, check_schedule, conformance
 from difftool.testing.rules import findings, line_of
 from difftool.testing.schedules import is_computed_in_float64
+from difftool.testing.variants import variants as choices
 
 from ..docs.extract import files, page, write
 
@@ -58,6 +59,7 @@ def needed(tmp_path_factory):
         "npz": {"path": folder / "some.npz", "size": 8},
         "avatars": {"size": 32, "count": 40},
         "two-pixel": {"count": 1000},
+        "density": {"pictures": 500},
     }
 
 
@@ -103,23 +105,28 @@ def test_nor_do_they_with_other_fields(kind, name, fields):
 def shown(tmp_path_factory):
     """Imports a module of docs/plugins.md, where another process can find it too."""
     folder = tmp_path_factory.mktemp("shown")
-    write({path.split("/", 1)[1]: text for path, text in files(page("plugins.md")).items() if "/" in path}, folder)
+    text = page("plugins.md") + page("write-a-sampler.md")
+    found = {path.split("/", 1)[1].removeprefix("src/"): code for path, code in files(text).items() if "/" in path}
+    write({path: code for path, code in found.items() if not path.startswith("tests/")}, folder)
     sys.path.insert(0, str(folder))
     yield importlib.import_module
     sys.path.remove(str(folder))
 
 
-def test_what_the_page_shows_keeps_every_rule(shown):
-    check_sampler(shown("difftool_dpm").DPM2M())
+def test_what_the_page_shows_keeps_every_rule(shown, tmp_path):
+    check_sampler(shown("difftool_dpm2m").DPM2M())
     for shift in (0.3, 1.0, 3.0, 7.0):
         check_schedule(shown("difftool_flow").Flow(shift=shift))
-    for of in ("network", "picture"):
-        check_loss(shown("difftool_lognormal").Lognormal(of=of))
     check_backbone(shown("difftool_convs").Convs())
-    parts = {"difftool_edm": "EDM", "difftool_stripes": "Stripes", "difftool_soon": "Amount"}
-    for module, name in parts.items():
-        # seed 0 would start a process for the condition
-        assert [each for each in conformance.examine(getattr(shown(module), name)(), 1) if not each.kept] == []
+    parts = (
+        *(("difftool_middle", "Middle"), ("difftool_unit", "Unit"), ("difftool_stripes", "Stripes")),
+        *(("difftool_soon", "Amount"), ("difftool_soon", "Brightness"), ("difftool_album", "Album")),
+    )
+    for module, name in parts:
+        part = getattr(shown(module), name)(**({"folder": tmp_path} if name == "Album" else {}))
+        for each in (part, *(other for _, other in choices(part))):
+            # seed 0 would start a process for the condition
+            assert [finding for finding in conformance.examine(each, 1) if not finding.kept] == []
 
 
 def test_the_page_lists_every_rule_and_nothing_else():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from difftool import testing
-from difftool.api import InputError, Metric, Sampler
+from difftool.api import Exporter, InputError, Sampler
 from difftool.testing.rules import alike, elsewhere, findings, gap, line_of, repeats, untouched
 
 from .right_samplers import Right
@@ -169,8 +169,8 @@ def test_a_check_of_something_else_says_so():
     with pytest.raises(TypeError, match="not the class Right"):
         testing.check_sampler(Right)
 
-    class Judge(Metric):
-        """Judges."""
+    class Writes(Exporter):
+        """Writes."""
 
-    with pytest.raises(InputError, match="there is no check for Judge; there are checks for schedule, backbone"):
-        testing.examine(Judge())
+    with pytest.raises(InputError, match="there is no check for Writes; there are checks for schedule, backbone"):
+        testing.examine(Writes())

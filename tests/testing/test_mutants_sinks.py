@@ -1,0 +1,249 @@
+"""Sinks with one error each, and unusual ones that are right."""
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from PIL import Image
+
+from difftool.api import InputError
+from difftool.builtin import csv_sink, tensorboard
+from difftool.testing import ConformanceError, check_sink, examine, sinks
+
+from .mutants import broken, caught, mutants
+from .right_sinks import UNUSUAL, Writer, opening
+
+
+def wrong(name, **changes):
+    """A sink whose writers differ from the right one."""
+    return opening(name, type(name, (Writer,), changes))
+
+
+def then(deed):
+    """Does something to (writer, event), then what is right."""
+
+    def event(self, event):
+        deed(self, event)
+        Writer.event(self, event)
+
+    return event
+
+
+def only_known(self, event):
+    {"metrics": Writer.event, "start": id, "log": id, "preview": id, "checkpoint": id, "system": id, "ack": id,
+     "end": id}[event["kind"]]  # fmt: skip
+    Writer.event(self, event)
+
+
+def rounded(self, event):
+    if event["kind"] == "metrics":
+        print(event["step"], f"{event['loss']:.4f}", file=self.file, flush=True)
+
+
+def looks(self, event):
+    if event["kind"] == "preview":
+        Image.open(Path(self.run.dir, event["path"])).load()
+
+
+def strict(self, event):
+    if event["kind"] == "metrics" and not all(isinstance(value, int | float) for value in event["loss_q"]):
+        raise ValueError("loss_q")
+
+
+def bag(self, event):
+    event.pop("later", None)
+    event["seen"] = True
+
+
+def sorts(self, event):
+    for value in event.values():
+        if isinstance(value, list) and None not in value:
+            value.sort(key=str, reverse=True)
+
+
+def tidy(run):
+    run.recipe["log"]["sinks"] = ["rows"]
+    return Writer(run)
+
+
+def afresh(run):
+    for old in Path(run.dir).glob("rows.jsonl"):
+        old.unlink()
+    return Writer(run)
+
+
+class Counted(Writer):
+    def __init__(self, run):
+        super().__init__(run)
+        self.count = 0
+
+    def event(self, event):
+        self.count += event["kind"] == "metrics"
+        super().event(event)
+
+    def close(self):
+        try:
+            self.file.write(f"# one row in {1 / self.count:.2f}\n")
+        finally:
+            super().close()
+
+
+class Late(Writer):
+    """Opens its file when there is something to write."""
+
+    def __init__(self, run):
+        self.path = Path(run.dir, "rows.jsonl")
+
+    def event(self, event):
+        if not hasattr(self, "file"):
+            self.file = self.path.open("a")
+        if event["kind"] != "start":
+            super().event(event)
+
+
+class Shared(Writer):
+    """The file of whichever run was opened last."""
+
+    files: ClassVar = []
+
+    def __init__(self, run):
+        self.files.append(Path(run.dir, "rows.jsonl"))
+
+    def event(self, event):
+        if event["kind"] == "metrics":
+            with self.files[-1].open("a") as file:
+                print(json.dumps(event), file=file)
+
+    def close(self):
+        pass
+
+
+class Onto(Writer):
+    """Writes what it is told when there is more of it; a list of the class is shared by all."""
+
+    waiting: ClassVar = []
+
+    def event(self, event):
+        self.waiting.append(event)
+        if event["kind"] == "end":
+            for each in self.waiting:
+                print(json.dumps(each), file=self.file)
+            self.waiting.clear()
+
+
+def into_events(self, event):
+    with Path(self.run.dir, "events", "00000.jsonl").open("a") as file:
+        print(json.dumps(event), file=file)
+
+
+def cleans_up(self, event):
+    if event["kind"] == "end":
+        for picture in Path(self.run.dir, "previews").glob("*.png"):
+            picture.unlink()
+
+
+LEFT_OPEN = []
+
+
+def leaves_open(self):
+    LEFT_OPEN.append(self.file)
+
+
+@pytest.fixture(autouse=True)
+def tidy_up():
+    yield
+    for file in LEFT_OPEN:
+        file.close()
+
+
+WRONG = [
+    (wrong("OnlyKnown", event=only_known), sinks.takes_whatever_happens, "a kind that is not known yet makes it raise"),
+    (wrong("Rounds", event=rounded), sinks.takes_whatever_happens, "a row with null makes it raise TypeError"),
+    (wrong("Looks", event=then(looks)), sinks.takes_whatever_happens, "a preview whose file is gone makes it raise"),
+    (wrong("Strict", event=then(strict)), sinks.takes_whatever_happens, "a row with null makes it raise ValueError"),
+    (wrong("Bag", event=then(bag)), sinks.edits_nothing, "it edits a start: {'seen': True}"),
+    (wrong("Sorts", event=then(sorts)), sinks.edits_nothing, "it edits "),
+    (opening("Tidy", tidy), sinks.edits_nothing, "the recipe of the run"),
+    (wrong("Afresh", mode="w"), sinks.goes_on_after_a_stop, "earlier steps are lost"),
+    (opening("Deletes", afresh), sinks.goes_on_after_a_stop, "earlier steps are lost"),
+    (opening("Divides", Counted), sinks.closes_at_any_time, "raises ZeroDivisionError"),
+    (opening("Late", Late), sinks.closes_at_any_time, "raises AttributeError"),
+    (wrong("StaysOpen", close=leaves_open), sinks.lets_go_when_closed, "rows.jsonl stays open"),
+    (opening("Shared", Shared), sinks.keeps_runs_apart, "does not come to its folder"),
+    (opening("Onto", Onto), sinks.keeps_runs_apart, "stands in the folder of another run"),
+    (wrong("IntoEvents", event=then(into_events)), sinks.leaves_the_run_alone, "it writes into events/00000.jsonl"),
+    (wrong("CleansUp", event=then(cleans_up)), sinks.leaves_the_run_alone, "it removes previews/step-000000"),
+]
+
+
+@mutants(*WRONG)
+def test_each_is_caught_by_its_rule_and_by_no_other(part, rule, word):
+    caught(part, rule, word)
+    told = broken([part()], tuple(other for other in sinks.RULES if other is not rule), [0])
+    if rule is sinks.takes_whatever_happens:  # what cannot be told something fails wherever all is told
+        assert all("raises " in reason for *_, reason in told)
+    else:
+        assert told == []
+
+
+def test_a_thread_that_goes_on_is_told(monkeypatch):
+    monkeypatch.setattr(sinks, "PATIENCE", 0.1)
+    released = threading.Event()
+
+    class Waits(Writer):
+        def __init__(self, run):
+            super().__init__(run)
+            threading.Thread(target=released.wait, name="waits for more").start()
+
+    try:
+        part = opening("GoesOn", Waits)
+        caught(part, sinks.lets_go_when_closed, "the thread waits for more goes on after close()")
+    finally:
+        released.set()
+
+
+def test_one_that_exclusively_makes_its_file_cannot_go_on():
+    caught(wrong("Exclusive", mode="x"), sinks.goes_on_after_a_stop, "raises FileExistsError")
+
+
+def test_what_has_no_close_is_no_writer():
+    class Halfway:
+        def event(self, event): ...
+
+    caught(opening("Half", lambda run: Halfway()), sinks.closes_at_any_time, "a Halfway without close()")
+
+
+def test_whoever_changes_the_process_is_told():
+    def away(run):
+        os.chdir("/")
+        return Writer(run)
+
+    def prints(self, event):
+        print(event["kind"])
+
+    here = Path.cwd()
+    caught(opening("Away", away), sinks.takes_whatever_happens, "it changes the working directory")
+    assert Path.cwd() == here
+    with pytest.raises(ConformanceError, match="standard output is for data"):
+        check_sink(wrong("Prints", event=then(prints))())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 6])
+@pytest.mark.parametrize(
+    "part", [*(kind() for kind in UNUSUAL), csv_sink.CSV(), tensorboard.TensorBoard()], ids=lambda p: type(p).__name__
+)
+def test_what_is_right_is_let_alone(part, seed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert all(finding.kept for finding in check_sink(part, seed)), "the message says more"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_refuses_to_open_is_not_asked():
+    def refuses(run):
+        raise InputError("nobody is logged in", do="log in")
+
+    with pytest.raises(InputError, match="it refuses all that it could be asked with: nobody is logged in"):
+        examine(opening("Refuses", refuses)())
