@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from difftool import __version__
-from difftool.cli import data, doctor, plugins, recipes, resume, runs, sample, train, tui
+from difftool.cli import bench, data, doctor, plugins, recipes, resume, runs, sample, train, tui
 from difftool.cli import eval as evaluation
 from difftool.errors import DifftoolError, out_of_memory, safe_text
 
@@ -28,6 +28,7 @@ app.command("train")(train.train)
 app.command("resume")(resume.resume)
 app.command("sample")(sample.sample)
 app.command("eval")(evaluation.evaluate)
+app.add_typer(bench.app, name="bench")
 app.command("tui")(tui.tui)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")

@@ -15,9 +15,9 @@ ON_A_SHEET = 64
 """Pictures that a grid or an animation shows, the first of them; a film strip shows eight."""
 
 
-def new_folder(label: str) -> Path:
+def new_folder(label: str, what: str = "samples") -> Path:
     """samples-<label>, or the first of -2, -3, ... that is not there yet."""
-    base = Path(f"samples-{label}")
+    base = Path(f"{what}-{label}")
     number = 2
     folder = base
     while folder.exists():
