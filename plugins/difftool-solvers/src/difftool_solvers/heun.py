@@ -1,0 +1,58 @@
+"""Heun's method as in EDM (Karras et al. 2022, arXiv 2206.00364, algorithm 2), for any alpha and sigma."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from difftool.api import Denoiser, Draw, Field, Hop, Step
+from difftool_solvers.path import CEILING, Fast, Levels, along, lam, ratio
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from difftool.api import Schedule
+
+
+class Heun(Fast):
+    """EDM's Heun: n steps cost 2 n - 1 calls at most. For 36 calls and more.
+
+    It is known to be bad under 18 calls (9 steps), behind ddim even; every other sampler here needs fewer.
+    """
+
+    spacing: Levels = "edm"
+    """where the levels lie, unless sample.spacing says it. bent: even in log SNR, but sparse where sigma / alpha is
+    above 80;  edm: even in (sigma / alpha)^(1/7) from 80 down;  others: as in sample.spacing"""
+    churn: float = Field(0.0, ge=0)
+    """S_churn, how much noise is fresh: a step first raises sigma / alpha by churn / n of it, at most by sqrt(2) - 1"""
+    churn_min: float = Field(0.0, ge=0)
+    """S_min: no fresh noise where sigma / alpha is below"""
+    churn_max: float | None = Field(None, gt=0)
+    """S_max: no fresh noise where sigma / alpha is above; absent: everywhere"""
+    churn_noise: float = Field(1.0, gt=0)
+    """S_noise: the fresh noise's standard deviation; a little more than 1 makes up for networks that remove too much"""
+
+    def run(self, denoiser: Denoiser, x: Tensor, times: tuple[float, ...], draw: Draw) -> Iterator[Step]:
+        """d(x / alpha) = eps d(sigma / alpha), with the mean of eps at both ends of the step."""
+        schedule, n = denoiser.schedule, len(times) - 1
+        for index, (t, s) in enumerate(pairwise(times), 1):
+            hop = schedule.hop(t, s)
+            top = self._churned(schedule, hop, n, times[0])
+            if top > t:
+                back, hop = schedule.hop(top, t), schedule.hop(top, s)
+                x = back.alpha_t / back.alpha_s * x + self.churn_noise * math.sqrt(back.beta) * draw()
+            guess = denoiser(x, hop.t)
+            x = along(hop, guess, guess.eps)
+            # First order into clean data; and above EDM's levels, where x is straight and hops are huge: a mean of
+            # slopes would spoil it.
+            if s > 0 and ratio(hop) <= CEILING:
+                x = along(hop, guess, (guess.eps + denoiser(x, s).eps) / 2)
+            yield Step(index, n, s, x, guess.x0)
+
+    def _churned(self, schedule: Schedule, hop: Hop, n: int, highest: float) -> float:
+        """The level where sigma / alpha is 1 + churn / n times what it is, but none above the walk's first."""
+        if self.churn == 0 or hop.t == highest or not self.churn_min <= ratio(hop) <= (self.churn_max or math.inf):
+            return hop.t
+        return min(float(schedule.level(lam(hop) - math.log1p(min(self.churn / n, math.sqrt(2) - 1)))), highest)
