@@ -8,11 +8,15 @@ import pytest
 from difftool import api
 from difftool.plugin import hookspecs
 from difftool.plugin.component import KINDS, Component
+from difftool.plugin.house import HOUSE
+from difftool.plugin.loader import HOOK_OF, load, sources
+from difftool.plugin.registry import BUILTIN
 
 from .extract import page
 
 TEXT = page("plugins.md")
 HOOKS = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
+LOADED = [load(source) for source in sources() if source.owner == BUILTIN]
 OWN = [
     (base, name, member)
     for base in KINDS.values()
@@ -67,3 +71,16 @@ def test_links_within_the_page_lead_somewhere():
     }
     for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT):
         assert anchor in anchors
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hook_says_which_shipped_parts_use_it(kind):
+    """Examples to read, whatever is installed here: ours, then those of the house."""
+    ours = [offer.name for plugin in LOADED for offer in plugin.offers if offer.kind == kind]
+    line = f"Shipped: {', '.join(f'`{name}`' for name in ours) or 'none'}."
+    for package, kinds in HOUSE.items():
+        if kind in kinds:
+            names = ", ".join(f"`{name}`" for name in kinds[kind])
+            line += f" In [{package}](../plugins/{package}/README.md): {names}."
+    told = " ".join(section(HOOK_OF[kind]).split())
+    assert line in told

@@ -1,6 +1,5 @@
-"""docs/plugins.md does what it says: its packages are cut out, installed with pip, trained and sampled with."""
+"""docs/plugins.md and write-a-sampler.md do what they say: their packages are cut out, installed, trained with."""
 
-import csv
 import json
 import os
 import re
@@ -16,9 +15,10 @@ import difftool
 
 from .extract import commands, files, page, write
 
-TEXT = page("plugins.md")
-FILES = files(TEXT)
-SAMPLER = "difftool-dpm"
+GUIDE, TEXT = page("write-a-sampler.md"), page("plugins.md")
+SAMPLER, PLAIN = "difftool-dpm2m", "difftool-flow"
+SOURCE = f"{SAMPLER}/src/difftool_dpm2m/__init__.py"
+FILES = files(GUIDE) | files(TEXT)
 PACKAGES = sorted({name.split("/")[0] for name in FILES if "/" in name})
 
 
@@ -27,10 +27,6 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        write(FILES, folder)
-        for package in PACKAGES:  # "the pyproject.toml to each is the one above, with `dpm` replaced"
-            own = FILES[f"{SAMPLER}/pyproject.toml"].replace("dpm", package.removeprefix("difftool-"))
-            (folder / package / "pyproject.toml").write_text(own)
         home = folder / ".venv"
         venv.create(home)  # without pip: the one that runs this test is borrowed, and with it everything else
         packages = next(home.glob("lib/python*/site-packages"))
@@ -49,6 +45,12 @@ class Shell:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "OMP_NUM_THREADS": "1",
         }
+        self(commands(GUIDE, "new")[0])
+        write(FILES, folder)
+        for package in PACKAGES:
+            if not (folder / package / "pyproject.toml").exists():  # "for the other sections, `flow` is replaced"
+                own = FILES[f"{PLAIN}/pyproject.toml"].replace("flow", package.removeprefix("difftool-"))
+                (folder / package / "pyproject.toml").write_text(own)
 
     def __call__(self, script: str, expect: int = 0) -> str:
         """Runs it as a person would; what it printed, errors included."""
@@ -71,33 +73,33 @@ class Shell:
 
 
 def test_a_sampler_fits_on_a_page():
-    assert len(FILES[f"{SAMPLER}/difftool_dpm.py"].splitlines()) <= 30
-    assert len(FILES[f"{SAMPLER}/pyproject.toml"].splitlines()) <= 15
+    assert len(FILES[SOURCE].splitlines()) <= 32
+    assert len(FILES[f"{PLAIN}/pyproject.toml"].splitlines()) <= 15
 
 
 def test_the_sampler_from_start_to_end(tmp_path):
     shell = Shell(tmp_path)
-    install, sample, check, test = commands(TEXT)
+    install, sample, check, test, bench = commands(GUIDE)
     told = shell(install)
-    assert "difftool-dpm:dpm 0.1.0 ok sampler dpm2m" in " ".join(told.split())
+    assert "difftool-dpm2m:dpm2m 0.1.0 ok sampler dpm2m" in " ".join(told.split())
     assert "= 1.0\n      how much of the correction is used; 0 is ddim" in told
-    assert "from difftool-dpm:dpm 0.1.0 (difftool_dpm.DPM2M)" in told
+    assert "from difftool-dpm2m:dpm2m 0.1.0 (difftool_dpm2m.DPM2M)" in told
 
     shell(sample)
     run = shell.run_dir()
     assert json.loads((run / "status.json").read_text())["step"] == 3
-    assert json.loads((run / "run.json").read_text())["versions"]["difftool-dpm"] == "0.1.0"
+    assert json.loads((run / "run.json").read_text())["versions"]["difftool-dpm2m"] == "0.1.0"
     assert tomllib.loads((run / "recipe.toml").read_text())["sampler"] == {
-        "name": "difftool-dpm:dpm2m",
+        "name": "difftool-dpm2m:dpm2m",
         "look_back": 0.5,
     }
     folders = sorted(tmp_path.glob("samples-*"), key=lambda folder: folder.stat().st_mtime)
     assert [len(list(folder.glob("seed-*.png"))) for folder in folders] == [4, 4, 4]
     words = [Image.open(folder / "seed-00000000.png").text for folder in folders]
     assert [json.loads(each["difftool.sampler"]) for each in words] == [
-        {"name": "difftool-dpm:dpm2m", "look_back": 0.5},
+        {"name": "difftool-dpm2m:dpm2m", "look_back": 0.5},
         {"name": "ddim", "eta": 0.0},
-        {"name": "difftool-dpm:dpm2m", "look_back": 1.0},
+        {"name": "difftool-dpm2m:dpm2m", "look_back": 1.0},
     ]
     assert [each["difftool.steps"] for each in words] == ["20", "10", "10"]  # 20 is the sampler's own wish
 
@@ -105,21 +107,31 @@ def test_the_sampler_from_start_to_end(tmp_path):
     assert "quickstart.toml: good" in told
     told = shell(test)
     assert "2 passed" in told
-    assert re.search(r"difftool-dpm:dpm2m +(\d+) of \1 +ok", told)
+    assert re.search(r"difftool-dpm2m:dpm2m +(\d+) of \1 +ok", told)
+    told = shell(bench)
+    assert re.search(r"\b10\b.*dpm2m|dpm2m.*\b10\b", told)
 
     assert "sampler.look_back: must be at most 1" in shell(
         "difftool recipes check tiny.toml --set sampler.look_back=2", 2
     )
     # What is edited is what runs; what fails is said with its name.
-    source = tmp_path / SAMPLER / "difftool_dpm.py"
+    source = tmp_path / SOURCE
     source.write_text(
         source.read_text().replace("guess, rise = None", 'raise KeyError("here")\n        guess, rise = None')
     )
     told = shell("difftool sample latest -n 1", 7)
-    assert "the sampler difftool-dpm:dpm2m failed while sampling: KeyError: 'here'" in told
+    assert "the sampler difftool-dpm2m:dpm2m failed while sampling: KeyError: 'here'" in told
     # Without the plugin, the run says what is missing.
     told = shell("DIFFTOOL_PLUGINS=none difftool sample latest -n 1", 2)
-    assert "needs the plugin difftool-dpm" in told
+    assert "needs the plugin difftool-dpm2m" in told
+
+
+def test_recipes_from_a_plugin(tmp_path):
+    shell = Shell(tmp_path)
+    told = shell(commands(TEXT, "garden")[0])
+    assert re.search(r"^stars +Stars: a small network learns to draw them\. +difftool-garden$", told, re.MULTILINE)
+    runs = sorted(tmp_path.glob("runs/*/recipe.toml"))
+    assert [tomllib.loads(run.read_text())["data"]["kinds"] for run in runs] == [["star"], ["star"]]
 
 
 def test_every_part_of_a_run_from_a_plugin(tmp_path):
@@ -129,29 +141,32 @@ def test_every_part_of_a_run_from_a_plugin(tmp_path):
     told = shell(listed)
     assert "broken" not in told
     for offer in (
-        "schedule flow", "loss lognormal", "target edm", "backbone convs", "dataset stripes", "dataset splits",
-        "sink csv", "condition amount; metric brightness; exporter npz", "observes the run",
+        "schedule flow", "loss middle", "target unit", "backbone convs", "dataset stripes", "dataset splits",
+        "sink album", "condition amount; metric brightness; exporter npz", "observes the run",
     ):  # fmt: skip
         assert offer in told
     shell("difftool recipes" + trained)
 
     run = shell.run_dir()
     recipe = tomllib.loads((run / "recipe.toml").read_text())
-    assert recipe["predict"] == {"name": "difftool-edm:edm", "sigma_data": 0.4}
+    assert recipe["predict"] == {"name": "difftool-unit:unit", "sigma_data": 0.4}
     assert recipe["data"] == {"name": "difftool-stripes:stripes", "size": 8, "count": 64}
     assert recipe["schedule"] == {"name": "difftool-flow:flow", "T": 20, "shift": 2.0}
     assert recipe["backbone"] == {"name": "difftool-convs:convs", "width": 8, "depth": 3}
-    assert recipe["loss"] == {"name": "difftool-lognormal:lognormal", "mean": -0.8, "std": 1.2, "of": "network"}
-    assert recipe["sampler"]["name"] == "difftool-dpm:dpm2m"
-    assert recipe["log"]["sinks"][0]["name"] == "difftool-csv:csv"
+    assert recipe["loss"] == {"name": "difftool-middle:middle", "mean": -0.8, "std": 1.2, "of": "network"}
+    assert recipe["sampler"]["name"] == "difftool-dpm2m:dpm2m"
+    album = tmp_path / "album"
+    assert recipe["log"]["sinks"] == [
+        {"name": "tensorboard", "previews": True},
+        {"name": "difftool-album:album", "folder": str(album)},
+    ]
     versions = json.loads((run / "run.json").read_text())["versions"]
-    used = {"edm", "stripes", "flow", "convs", "lognormal", "dpm", "csv"}
+    used = {"unit", "stripes", "flow", "convs", "middle", "dpm2m", "album"}
     assert {name for name in versions if name.startswith("difftool-")} == {f"difftool-{name}" for name in used}
 
-    with (run / "metrics.csv").open() as table:
-        rows = list(csv.DictReader(table))
-    assert [row["step"] for row in rows] == ["3"]
-    assert float(rows[0]["loss"]) > 0
+    assert [path.name for path in album.iterdir()] == [f"{run.name}-00000003.png"]
+    assert (album / f"{run.name}-00000003.png").read_bytes() == (run / "previews/step-00000003.png").read_bytes()
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1
     diary = [line.split(" ", 2)[2].split(":")[0] for line in (run / "diary.txt").read_text().splitlines()]
     assert diary[0].startswith("all-")
     assert diary[0].endswith("with seed 0")

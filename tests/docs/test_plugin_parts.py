@@ -1,4 +1,4 @@
-"""The parts that docs/plugins.md shows are right, not only runnable: each against what is known in closed form."""
+"""The parts that docs/plugins.md and write-a-sampler.md show are right: each against a closed form."""
 
 import importlib.util
 from pathlib import Path
@@ -18,7 +18,7 @@ from difftool.testing.oracles import Gaussian, Point
 
 from .extract import files, page, write
 
-FILES = files(page("plugins.md"))
+FILES = files(page("write-a-sampler.md")) | files(page("plugins.md"))
 
 
 def module(name, tmp_path_factory):
@@ -33,7 +33,7 @@ def module(name, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dpm(tmp_path_factory):
-    return module("difftool-dpm/difftool_dpm.py", tmp_path_factory).DPM2M
+    return module("difftool-dpm2m/src/difftool_dpm2m/__init__.py", tmp_path_factory).DPM2M
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_flow_is_straight_and_its_shift_bends_it(flow):
 
 
 def test_the_loss_places_levels_as_it_says(tmp_path_factory, flow):
-    loss = module("difftool-lognormal/difftool_lognormal.py", tmp_path_factory).Lognormal(mean=-0.5, std=0.7)
+    loss = module("difftool-middle/difftool_middle.py", tmp_path_factory).Middle(mean=-0.5, std=0.7)
     u = (torch.arange(10_000).double() + 0.5) / 10_000
     for component in (Linear(), flow(T=1000)):
         schedule = component.build()
@@ -99,7 +99,7 @@ def test_the_loss_places_levels_as_it_says(tmp_path_factory, flow):
 
 
 def test_the_target_is_karras_table_1(tmp_path_factory, flow):
-    target = module("difftool-edm/difftool_edm.py", tmp_path_factory).EDM(sigma_data=0.5)
+    target = module("difftool-unit/difftool_unit.py", tmp_path_factory).Unit(sigma_data=0.5)
     sigma = torch.tensor([0.0, 0.1, 0.7, 5.0], dtype=torch.float64)
     schedule = Schedule(torch.ones(4, dtype=torch.float64), sigma)
     c = coefficients(target, schedule, torch.arange(1, 4))
