@@ -86,7 +86,7 @@ def check(
         except RecipeError as error:
             wrong += error.problems
         except InputError as error:
-            wrong.append(str(error))
+            wrong.append("; ".join(filter(None, [str(error), error.why, error.do])))
         else:
             profiles = f" (profiles: {', '.join(loaded.profiles)})" if loaded.profiles else ""
             note = f" ({loaded.source.note})" if loaded.source.note else ""

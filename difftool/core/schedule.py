@@ -117,22 +117,23 @@ class Schedule:
     def level(self, lam: Tensor | float) -> Tensor:
         """The level at which ln(alpha / sigma) is `lam`: the inverse of `at`, clamped to 0..T."""
         lam = torch.as_tensor(lam, dtype=torch.float64)
-        if self.curve is not None:
-            return self._bisect(lam)
         table = self._lam
         rising = -table  # searchsorted wants it so
         low = (torch.searchsorted(rising, -lam.contiguous(), right=True) - 1).clamp(0, self.T - 1)
+        if self.curve is not None:
+            return self._bisect(self.curve, lam, low.double())
         f = (table[low] - lam) / (table[low] - table[low + 1])
         f = torch.where(low == 0, (table[1] - lam).exp(), f)
         if self.alpha[-1] == 0:
             f = torch.where(low == self.T - 1, 1 - (lam - table[-2]).exp(), f)
         return (low + f.clamp(0, 1)).clamp(0, self.T)
 
-    def _bisect(self, lam: Tensor) -> Tensor:
-        low, high = torch.zeros_like(lam), torch.full_like(lam, self.T)
-        for _ in range(64):
+    def _bisect(self, curve: Curve, lam: Tensor, low: Tensor) -> Tensor:
+        """On a curve of its own: the tables say between which two levels, and each halving is one more bit."""
+        high = low + 1
+        for _ in range(53):
             middle = (low + high) / 2
-            alpha, sigma = self.at(middle)
+            alpha, sigma = curve(middle)
             cleaner = alpha.log() - sigma.log() > lam
             low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
         return high

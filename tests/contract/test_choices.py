@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 REGISTRY = installed().registry
 LINEAR = Linear().build()
 SHIPPED = sorted((ROOT / "recipes").glob("*.toml"))
-SOURCES = sorted((ROOT / "difftool").rglob("*.py"))
+# Not what `plugins new` writes: those are other packages.
+SOURCES = sorted(path for path in (ROOT / "difftool").rglob("*.py") if "sprout" not in path.parts)
 
 
 def choices():

@@ -62,7 +62,8 @@ def reaching(source, allowed):
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "difftool"]
+            names = [alias.name for alias in node.names]
+            found += [name for name in names if name.split(".")[0] == "difftool" and name not in allowed]
         elif isinstance(node, ast.ImportFrom):
             if (node.module or "").split(".")[0] == "difftool" and node.module not in allowed:
                 found.append(node.module)
@@ -85,8 +86,8 @@ def test_a_plugin_asks_difftool_for_its_api_alone(path):
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(PLUGINS)))
-def test_its_tests_ask_for_the_kit_besides(path):
-    assert reaching(path.read_text(), {"difftool.api", "difftool.testing"}) == []
+def test_its_tests_ask_for_the_kit_and_the_notebooks_door_besides(path):
+    assert reaching(path.read_text(), {"difftool.api", "difftool.testing", "difftool"}) == []
 
 
 @pytest.mark.parametrize(

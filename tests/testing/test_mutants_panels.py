@@ -176,7 +176,11 @@ def shown():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 6])
-@pytest.mark.parametrize("panel", [Right, Right(), Coloured, Cached, made_by_a_function, shown()], ids=str)
+@pytest.mark.parametrize(
+    "panel",
+    [Right, Right(), Coloured, Cached, made_by_a_function, shown()],
+    ids=["class", "object", "coloured", "cached", "function", "page"],
+)
 def test_what_is_right_is_let_alone(panel, seed):
     assert broken([panel], HERE, [seed]) == []
 
