@@ -6,6 +6,7 @@ fields are those of event.proto, summary.proto and tensor.proto.
 
 from __future__ import annotations
 
+import functools
 import math
 import socket
 import struct
@@ -13,12 +14,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from difftool.builtin.crc32c import crc32c
-
 PREFIX = "events.out.tfevents."
 VERSION = "brain.Event:2"
 """From this version on, readers go by START, not by steps that fall."""
 PNG = b"\x89PNG\r\n\x1a\n"
+CASTAGNOLI = 0x82F63B78
+"""The polynomial of CRC-32C, its bits in reverse as the checksum has them."""
 STRINGS = 7
 """A tensor's type: text."""
 
@@ -76,6 +77,23 @@ def masked(data: bytes) -> bytes:
     """The checksum as it is written: turned and moved, since a checksum of checksums would be weak."""
     check = crc32c(data)
     return struct.pack("<I", ((check >> 15 | check << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of the bytes."""
+    table, register = _table(), 0xFFFFFFFF
+    for byte in data:
+        register = table[(register ^ byte) & 0xFF] ^ register >> 8
+    return register ^ 0xFFFFFFFF
+
+
+@functools.cache
+def _table() -> list[int]:
+    """What a byte alone does to the register."""
+    table = list(range(256))
+    for _ in range(8):
+        table = [register >> 1 ^ (register & 1) * CASTAGNOLI for register in table]
+    return table
 
 
 class EventFile:

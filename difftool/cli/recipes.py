@@ -106,5 +106,8 @@ def schema() -> None:
 
 def about_of(path: Path) -> str:
     """The first comment of a recipe says what it is."""
-    first = path.read_text("utf-8").split("\n", 1)[0]
+    try:
+        first = path.read_text("utf-8").split("\n", 1)[0]
+    except (OSError, UnicodeDecodeError):  # a plugin's file, and none of ours
+        return "cannot be read"
     return first.lstrip("# ").split("  ")[0] if first.startswith("#") else ""

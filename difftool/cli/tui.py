@@ -80,6 +80,7 @@ def _show(
     piped: bool = False,
     launched: Launched | None = None,
 ) -> None:
+    from difftool.plugin.entries import third_party_allowed
     from difftool.run.layout import RunDir
     from difftool.tui.keymap import keys_of_user
     from difftool.tui.pixels import ask_terminal
@@ -101,6 +102,7 @@ def _show(
             keys=keys,
             launched=launched,
             means=means,
+            plugins=third_party_allowed(),
         )
         app = DifftoolApp(setup)
         failure = run_guarded(app)

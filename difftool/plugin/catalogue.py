@@ -18,8 +18,8 @@ import platformdirs
 
 from difftool import __version__
 from difftool.errors import PluginError
-from difftool.plugin.allowed import third_party_allowed
-from difftool.plugin.loader import Plugin, Source, load, panels, sources
+from difftool.plugin.entries import Source, third_party_allowed
+from difftool.plugin.loader import Plugin, load, panels, sources
 from difftool.plugin.registry import BUILTIN
 
 Row = dict[str, Any]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from difftool.plugin.entries import GROUP
+
 if TYPE_CHECKING:
     import numpy as np
 
     from difftool.core.types import RunInfo
     from difftool.plugin.component import Component
 
-GROUP = "difftool"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 

@@ -12,7 +12,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any, Literal
 
 import pluggy
@@ -20,8 +19,8 @@ import pluggy
 from difftool import __version__
 from difftool.errors import PluginError
 from difftool.plugin import hookspecs
-from difftool.plugin.allowed import third_party_allowed
 from difftool.plugin.component import KINDS, Component
+from difftool.plugin.entries import GROUP, PANELS, Source, entries, third_party_allowed
 from difftool.plugin.registry import BUILTIN, Offer, Registry, objection
 from difftool.plugin.spelling import nearest
 
@@ -35,25 +34,6 @@ BUILTIN_MODULES = tuple(
 
 HOOK_OF = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}
 OBSERVERS = ("on_run_start", "on_log", "on_preview", "on_checkpoint", "on_run_end")
-PANELS = "difftool.panels"
-"""The group of what the dashboard shows. Only the dashboard imports panels, and whoever lists or checks them."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a plugin comes from, known without importing it."""
-
-    owner: str
-    version: str
-    entry: str
-    target: str  # module, or module:object
-    dist: metadata.Distribution | None = field(default=None, compare=False, repr=False)
-    group: str = hookspecs.GROUP
-
-    @property
-    def id(self) -> str:
-        """How the plugin is named in lists and messages; a panel may have the name of its package's plugin."""
-        return f"{self.owner}:{'panel.' if self.group == PANELS else ''}{self.entry}"
 
 
 @dataclass
@@ -80,25 +60,12 @@ class Installed:
 def sources() -> list[Source]:
     """All plugins there are: the built-ins, then entry points in order of their owners' names."""
     ours = [Source(BUILTIN, __version__, module.rpartition(".")[2], module) for module in BUILTIN_MODULES]
-    return ours + _third(hookspecs.GROUP)
+    return ours + entries(GROUP)
 
 
 def panels() -> list[Source]:
     """All panels for the dashboard; nothing that builds parts asks for them."""
-    return _third(PANELS)
-
-
-def _third(group: str) -> list[Source]:
-    third: dict[str, Source] = {}
-    for dist in metadata.distributions():
-        try:
-            entries, name = dist.entry_points.select(group=group), dist.metadata["Name"]
-            found = [Source(name, dist.version, entry.name, entry.value, dist, group) for entry in entries]
-        except Exception:  # a damaged package of somebody's: pip's business, and no reason to stop
-            continue
-        for source in found:
-            third.setdefault(source.id, source)  # the first on sys.path is the one that is imported
-    return sorted(third.values(), key=lambda source: source.id)
+    return entries(PANELS)
 
 
 @functools.cache
@@ -133,7 +100,7 @@ def load(source: Source) -> Plugin:
 
 
 def _examine(source: Source, module: Any) -> Plugin:
-    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
     manager.register(module, name=source.id)

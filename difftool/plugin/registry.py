@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -128,6 +129,10 @@ def objection(kind: str, name: str, component: Any) -> str | None:
         if field == "name" or (field not in base.model_fields and hasattr(base, field)):
             return (
                 f"the field {field!r} of {component.__name__} hides a name that belongs to {base.__name__}; rename it"
+            )
+        if isinstance(info.default, float) and not math.isfinite(info.default):
+            return (
+                f"the field {field!r} of {component.__name__} has the default {info.default}, which no recipe can say"
             )
         if _mutable(info.annotation):
             return f"the field {field!r} of {component.__name__} can be changed from outside; use a tuple"

@@ -7,17 +7,13 @@ A plugin brings recipes by an entry point of the group `difftool.recipes`, whose
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import difftool
 from difftool.errors import InputError
-from difftool.plugin.allowed import third_party_allowed
+from difftool.plugin.entries import RECIPES, entries, third_party_allowed
 from difftool.plugin.house import HOUSE
-
-GROUP = "difftool.recipes"
 
 
 @dataclass(frozen=True)
@@ -68,21 +64,10 @@ def bringing(text: str) -> str | None:
     )
 
 
-def _brought() -> Iterator[Offered]:
-    if not third_party_allowed():
-        return
-    seen = set()
-    for dist in metadata.distributions():
-        try:
-            entries, owner = dist.entry_points.select(group=GROUP), dist.metadata["Name"]
-        except Exception:  # a damaged package of somebody's: pip's business, and no reason to stop
-            continue
-        for entry in entries:
-            for path in _files(entry.value):
-                each = Offered(path.stem, path, owner)
-                if each.owned not in seen:  # the first on sys.path is the one that counts
-                    seen.add(each.owned)
-                    yield each
+def _brought() -> list[Offered]:
+    found = entries(RECIPES) if third_party_allowed() else []
+    each = (Offered(path.stem, path, source.owner) for source in reversed(found) for path in _files(source.target))
+    return list({offered.owned: offered for offered in each}.values())
 
 
 def _files(package: str) -> list[Path]:
@@ -93,4 +78,9 @@ def _files(package: str) -> list[Path]:
     except (ImportError, ValueError):
         return []
     folders = spec.submodule_search_locations if spec else None
-    return [path for folder in folders or () for path in sorted(Path(folder, *rest, "recipes").glob("*.toml"))]
+    return [
+        path
+        for folder in folders or ()
+        for path in sorted(Path(folder, *rest, "recipes").glob("*.toml"))
+        if path.is_file()
+    ]

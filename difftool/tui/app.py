@@ -111,7 +111,7 @@ class DifftoolApp(App[None]):
         self.acting = Acting(self)
         self.looking = Looking(setup.runs)
         self.starting = Starting(self)
-        self.panels = Panels()
+        self.panels = Panels(setup.plugins)
         self.left: str = ""  # what the shell is told afterwards
         self._wall = Wall(self.ascii)
         self._seen: tuple[Any, ...] = ()

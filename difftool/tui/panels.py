@@ -7,7 +7,6 @@ raises, prints, hangs or takes a second to import shows so in its own frame, and
 
 from __future__ import annotations
 
-import os
 import threading
 import traceback
 from collections.abc import Mapping
@@ -39,10 +38,9 @@ class Frame:
 class Panels:
     """All panels that are installed."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: bool = True) -> None:
         newest = Newest()
-        none = os.environ.get("DIFFTOOL_PLUGINS") == "none"  # as for every other plugin
-        points = () if none else entry_points(group="difftool.panels")
+        points = entry_points(group="difftool.panels") if allowed else ()
         self.painters = [Painter(point, newest) for point in points]
 
     @property

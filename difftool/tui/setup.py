@@ -31,6 +31,7 @@ class Setup:
     keys: Mapping[str, str] | None = None
     launched: Launched | None = None
     means: Means | None = None
+    plugins: bool = True  # whether those of others take part
 
     @property
     def where(self) -> str:

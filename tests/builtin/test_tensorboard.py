@@ -16,8 +16,8 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from difftool.api import InputError, RunInfo
 from difftool.builtin import tensorboard_file
-from difftool.builtin.crc32c import crc32c
 from difftool.builtin.tensorboard import TensorBoard
+from difftool.builtin.tensorboard_file import crc32c
 
 TIME = 1_800_000_000.125
 RFC_3720 = [  # section B.4

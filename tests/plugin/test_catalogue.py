@@ -118,12 +118,12 @@ def test_the_record_is_enough_unless_the_files_may_be_edited(shelf, origin):
 
 
 def test_a_plugin_that_sleeps_is_given_up(shelf, monkeypatch):
-    monkeypatch.setattr(c, "PATIENCE", 0.8)
+    monkeypatch.setattr(c, "PATIENCE", 5)  # whatever else the machine does, ours are imported by then
     shelf.add(GOOD, dist="a-good")
     shelf.add("import time\ntime.sleep(60)", dist="b-sleeps")
     good, sleeps = third()
     assert good["state"] == "ok"
-    assert sleeps["reason"] == "cannot be imported within 0.8 s"
+    assert sleeps["reason"] == "cannot be imported within 5 s"
 
 
 def test_the_child_does_not_see_the_working_folder(shelf, tmp_path, monkeypatch):

@@ -109,6 +109,10 @@ CASES = {
         registering('class Own(Sampler):\n    """Own."""\n    steps: list[int] = []'),
         ["'steps' of Own can be changed from outside; use a tuple"],
     ),
+    "infinite default": (
+        registering('class Own(Sampler):\n    """Own."""\n    upto: float = float("inf")'),
+        ["'upto' of Own has the default inf, which no recipe can say"],
+    ),
     "list deep inside": (
         registering('class Own(Sampler):\n    """Own."""\n    steps: tuple[dict[str, int], ...] | None = None'),
         ["use a tuple"],

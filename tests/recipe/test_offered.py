@@ -1,7 +1,10 @@
 """Recipes that plugins bring: found by name without importing anything, and what is said where they are missing."""
 
+import re
+
 import pytest
 
+from difftool.cli.recipes import list_
 from difftool.errors import InputError
 from difftool.plugin.house import HOUSE
 from difftool.recipe.offered import named, offered, shipped
@@ -83,13 +86,23 @@ def test_near_misses_count_theirs_too(bring):
     assert "did you mean 'roses'?" in caught.value.why
 
 
+def test_a_file_that_cannot_be_read_hurts_nobody(bring, capsys):
+    folder = bring("acme-recipes", "roses", "tulips")
+    (folder / "roses.toml").write_bytes(b"# caf\xe9\n")
+    (folder / "gone.toml").symlink_to(folder / "nowhere.toml")
+    list_()
+    told = capsys.readouterr().out
+    assert re.search(r"^roses +cannot be read +acme-recipes$", told, re.MULTILINE)
+    assert re.search(r"^tulips +Recipe tulips of acme-recipes\. +acme-recipes$", told, re.MULTILINE)
+    assert "gone" not in told
+
+
 @pytest.mark.parametrize("text", ["{name}", "{package}:{name}", "recipes/{name}.toml"])
-def test_a_recipe_of_the_house_names_its_package(text, monkeypatch, tmp_path):
+@pytest.mark.parametrize("package", HOUSE)
+def test_a_recipe_of_the_house_names_its_package(package, text, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for package, kinds in HOUSE.items():
-        for name in kinds["recipe"]:
-            if named(name):
-                pytest.skip(f"{package} is installed")
-            with pytest.raises(InputError, match="there is no recipe") as caught:
-                find(text.format(name=name, package=package))
-            assert (caught.value.why, caught.value.do) == (f"it comes with {package}", f"pip install {package}")
+    monkeypatch.setenv("DIFFTOOL_PLUGINS", "none")  # it may be installed here
+    for name in HOUSE[package]["recipe"]:
+        with pytest.raises(InputError, match="there is no recipe") as caught:
+            find(text.format(name=name, package=package))
+        assert (caught.value.why, caught.value.do) == (f"it comes with {package}", f"pip install {package}")
