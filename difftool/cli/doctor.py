@@ -20,7 +20,7 @@ from difftool.errors import safe_text
 def doctor(json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False) -> None:
     """Python, torch, devices, disk, plugins: everything to know before training, or to put into a bug report."""
     from difftool.plugin.catalogue import catalogue
-    from difftool.recipe.offered import shipped
+    from difftool.recipe.offered import offered
 
     facts = {
         "difftool": __version__,
@@ -29,7 +29,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="As JSON on standar
         "disk here": f"{shutil.disk_usage(Path.cwd()).free / 2**30:.1f} GiB free in {Path.cwd()}",
         "terminal": f"{os.environ.get('TERM', 'unknown')}, {shutil.get_terminal_size().columns} columns",
         "packages": ", ".join(f"{name} {metadata.version(name)}" for name in ("pydantic", "safetensors", "textual")),
-        "recipes": ", ".join(shipped()) or "none: the installation is incomplete",
+        "recipes": ", ".join(each.owned for each in offered()) or "none: the installation is incomplete",
     }
     rows = catalogue()
     third = [row for row in rows if row["owner"] != "difftool"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from difftool.plugin.loader import Plugin, Source
+    from difftool.plugin.entries import Source
+    from difftool.plugin.loader import Plugin
     from difftool.plugin.registry import Offer
 
 
@@ -33,6 +34,7 @@ def everything() -> Meant:
 def meant(name: str) -> Meant:
     """What this name means; a name that means nothing is refused."""
     from difftool.errors import InputError
+    from difftool.plugin.house import house_of, install
     from difftool.plugin.loader import installed, panels
     from difftool.plugin.spelling import nearest
 
@@ -53,7 +55,10 @@ def meant(name: str) -> Meant:
         if kind:
             known = {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
             known |= {f"panel.{source.entry}" for source in panels()}
-        raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'there are')}")
+        if package := house_of(bare, kind):
+            raise InputError(f"{name!r} is not installed", why=f"it comes with {package}", do=install(package))
+        broken = "".join(f" (broken: {why})" for why in here.registry.broken)
+        raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'there are')}{broken}")
     return found
 
 

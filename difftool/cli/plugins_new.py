@@ -137,9 +137,14 @@ def _tidy(name: str, kind: str) -> str:
 def _free(plant: Plant) -> None:
     """Refuses a name that means something already."""
     from difftool.plugin.catalogue import catalogue
+    from difftool.plugin.house import house_of
     from difftool.plugin.registry import BUILTIN
 
     other = f"another name, such as {plant.name}-{plant.kind}"
+    if house := house_of(plant.name, plant.kind):
+        raise InputError(
+            f"{plant.name} is what {house} calls its {plant.kind}: two of one name are in the way", do=other
+        )
     if plant.cls in {*vars(builtins), *keyword.kwlist, *_used(plant), "Difftool"}:
         raise InputError(f"{plant.name} cannot be a name: {plant.cls} means something else in the code", do=other)
     if _is_value(plant.name):

@@ -10,7 +10,7 @@ from typing import Any
 
 from difftool.engine.sealed import Sealed
 from difftool.errors import InputError
-from difftool.plugin.component import Backbone, Condition, Loss, NoiseSchedule, Sampler, Target
+from difftool.plugin.component import Backbone, Condition, Loss, NoiseSchedule, Target
 from difftool.plugin.registry import Registry
 from difftool.recipe.make import Maker
 from difftool.recipe.model import Sample
@@ -30,12 +30,12 @@ class Described:
     backbone: Backbone
     loss: Loss
     conditions: Mapping[str, Condition]
-    sampler: Sampler
+    sampler: Any  # a Sampler; None if another is to be used
     sample: Sample
 
 
-def describe(file: Sealed, registry: Registry) -> Described:
-    """Refuses a file that does not say enough, or needs what is not installed."""
+def describe(file: Sealed, registry: Registry, *, other_sampler: bool = False) -> Described:
+    """Refuses a file that does not say enough, or needs what is not installed: its sampler only if it is to be used."""
     try:
         recipe: Table = json.loads(file.words["recipe"])
         channels, height, width = json.loads(file.words["shape"])
@@ -45,12 +45,14 @@ def describe(file: Sealed, registry: Registry) -> Described:
         raise InputError(f"{file.label} does not hold the recipe it was trained with") from None
     maker = Maker(registry, Path(file.label).absolute().parent)
     kinds = {"predict": "target", "schedule": "schedule", "backbone": "backbone", "loss": "loss", "sampler": "sampler"}
+    if other_sampler:
+        del kinds["sampler"]
     made = {key: maker.component(kind, sections[key], (key,)) for key, kind in kinds.items()}
     conditions = maker.components("condition", recipe.get("conditions", {}), ("conditions",))
     sample = maker.part(Sample, sections["sample"], ("sample",))
     if maker.problems:
         raise InputError(
-            f"{file.label} cannot be used here: {'; '.join(problem.text for problem in maker.problems)}",
+            f"{file.label} cannot be used here: {'; '.join(dict.fromkeys(each.text for each in maker.problems))}",
             why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
         )
     return Described(
@@ -63,6 +65,6 @@ def describe(file: Sealed, registry: Registry) -> Described:
         backbone=made["backbone"],
         loss=made["loss"],
         conditions=conditions,
-        sampler=made["sampler"],
+        sampler=made.get("sampler"),
         sample=sample,
     )

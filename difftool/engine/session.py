@@ -24,9 +24,10 @@ from difftool.plugin.blame import blamed
 from difftool.plugin.component import SinkWriter
 from difftool.plugin.loader import installed
 from difftool.plugin.observers import Observers
+from difftool.recipe.write import toml
 from difftool.run.layout import RunDir
 from difftool.run.records import Status, load
-from difftool.run.writer import RunWriter
+from difftool.run.writer import RunWriter, replace_file
 
 
 class Session:
@@ -54,6 +55,8 @@ class Session:
             for sink in self.recipe.log.sinks:
                 with blamed(self.shop.registry, sink, "opening"):
                     self.sinks.append(sink.open(self.info))
+            if changes:  # not before: what a sink refuses must leave the run as it was
+                replace_file(self.run.recipe, toml(self.shop.table).encode())
             self.event(
                 "start",
                 attempt=self.writer.attempt,

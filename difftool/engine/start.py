@@ -38,7 +38,7 @@ from difftool.run.layout import RunDir, check_free, new_name, starting_log
 from difftool.run.lock import RunLock
 from difftool.run.records import Status, load
 from difftool.run.spoken import size
-from difftool.run.writer import RunWriter, create_run, replace_file
+from difftool.run.writer import RunWriter, create_run
 
 
 def start(
@@ -107,8 +107,6 @@ def resume(run: RunDir, registry: Registry, watcher: Watcher, ahead: Ahead) -> N
     list_skipped(run, data.report)
     if shop.fingerprint != ahead.data:
         show_first(run, shop.feed)
-    if ahead.changed:
-        replace_file(run.recipe, toml(shop.table).encode())
     facts = facts_of(shop, run, figures.parameters, figures.terminal, figures.disk(1))
     go(run, shop, state, watcher, facts, {key: list(pair) for key, pair in ahead.changed.items()})
 

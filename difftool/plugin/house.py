@@ -23,3 +23,19 @@ HOUSE: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """Distribution -> kind -> names; `recipe` stands for the recipes that it brings."""
+
+
+def house_of(name: str, kind: str = "") -> str:
+    """The package that brings it, by `name` or `package:name`, or the package itself; "" if it is none of the house."""
+    owner, _, bare = name.rpartition(":")
+    for package, kinds in HOUSE.items():
+        offered = kinds.get(kind, ()) if kind else [each for names in kinds.values() for each in names]
+        if name == package or (owner in ("", package) and bare in offered):
+            return package
+    return ""
+
+
+def install(package: str) -> str:
+    """What to type to have a package."""
+    also = f"; from a checkout of difftool: pip install ./plugins/{package}" if package in HOUSE else ""
+    return f"pip install {package}{also}"

@@ -6,11 +6,14 @@ and accepts misspelt hooks; so each plugin gets a manager of its own here, is ch
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,6 +36,8 @@ BUILTIN_MODULES = tuple(
 )
 
 HOOK_OF = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}
+SLOW = 2.0
+"""Seconds after which whoever waits for a plugin is told so."""
 OBSERVERS = ("on_run_start", "on_log", "on_preview", "on_checkpoint", "on_run_end")
 
 
@@ -71,7 +76,8 @@ def panels() -> list[Source]:
 @functools.cache
 def installed() -> Installed:
     """Loads everything, once a process."""
-    plugins = [load(source) for source in sources()]
+    with contextlib.redirect_stdout(sys.stderr):  # whatever they print: standard output is for data
+        plugins = [load(source) for source in sources()]
     for plugin in plugins:
         if plugin.state == "broken" and plugin.source.owner == BUILTIN:
             raise PluginError(f"a part of difftool itself is broken: {plugin.reason}", where=plugin.source.target)
@@ -87,7 +93,7 @@ def load(source: Source) -> Plugin:
         return Plugin(source, "off", "DIFFTOOL_PLUGINS=none")
     try:
         module_name, _, attribute = source.target.partition(":")
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _patience(source):
             warnings.filterwarnings("ignore", "Field name .* shadows an attribute")  # refused below, in our words
             module: Any = importlib.import_module(module_name.strip())
         for part in filter(None, attribute.strip().split(".")):
@@ -97,6 +103,19 @@ def load(source: Source) -> Plugin:
         raise
     except BaseException as error:  # SystemExit at import included
         return Plugin(source, "broken", reason(error))
+
+
+@contextlib.contextmanager
+def _patience(source: Source) -> Iterator[None]:
+    """Says what a command is waiting for, if that takes long."""
+    timer = threading.Timer(SLOW, lambda: print(f"waiting for the plugin {source.id} to load", file=sys.stderr))
+    timer.daemon = True
+    if source.owner != BUILTIN:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _examine(source: Source, module: Any) -> Plugin:

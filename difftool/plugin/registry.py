@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from difftool.errors import PluginError
 from difftool.plugin.component import KINDS, Component, Strict, kind_of
-from difftool.plugin.house import HOUSE
+from difftool.plugin.house import house_of, install
 from difftool.plugin.spelling import nearest
 
 BUILTIN = "difftool"
@@ -75,13 +75,13 @@ class Registry:
         raise UnknownComponent(self._missing(kind, name, owner))
 
     def _missing(self, kind: str, name: str, owner: str) -> str:
-        owner = owner or next((package for package, kinds in HOUSE.items() if name in kinds.get(kind, ())), "")
+        owner = owner or house_of(name, kind)
         if owner and owner != BUILTIN and all(offer.owner != owner for offer in self.offers):
             if owner in self.off:
                 return f"{name!r} needs the plugin {owner}, which DIFFTOOL_PLUGINS=none leaves out"
             hurt = [reason for reason in self.broken if reason.startswith(f"{owner}:")]
             return f"{name!r} needs the plugin {owner}" + (
-                f", which is broken: {hurt[0]}" if hurt else f", which is not installed (pip install {owner})"
+                f", which is broken: {hurt[0]}" if hurt else f", which is not installed ({install(owner)})"
             )
         known = self.names(kind)
         text = f"no {kind} is called {name!r}; " + nearest(name, known, "they are")

@@ -34,10 +34,10 @@ def cross_check(parts: dict[str, Any], registry: Registry) -> Iterator[Problem]:
         steps = getattr(parts.get(section), "steps", None)
         if schedule and steps and steps > schedule.T:
             yield Problem((section, "steps"), f"at most one step a level: {schedule.T} (schedule.T), got {steps}")
-    sinks = parts["log"].sinks if parts.get("log") else ()
+    sinks = [type(sink) for sink in parts["log"].sinks] if parts.get("log") else []
     for place, sink in enumerate(sinks):
         if sink in sinks[:place]:
-            yield Problem(("log", "sinks", place), "the same sink is there already: it would write everything twice")
+            yield Problem(("log", "sinks", place), "this sink is there already: both would write to the same place")
     if "conditions" in parts:
         yield from _guided(parts, parts["conditions"])
     if "loss" in parts:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 
@@ -86,6 +86,8 @@ class Maker:
         if isinstance(value, list) and (kind or FilePath in wanted):
             made = [self._single(kind, item, (*path, index)) for index, item in enumerate(value)]
             return None if None in made else tuple(made)
+        if kind and isinstance(value, str) and get_origin(cls.model_fields[key].annotation) is tuple:
+            return self._wrong(path, f'expected an array, as in ["{value}"]')
         return self._single(kind, value, path) if kind or FilePath in wanted else value
 
     def _single(self, kind: str | None, value: Any, path: Path) -> Any:

@@ -13,7 +13,6 @@ from pathlib import Path
 import difftool
 from difftool.errors import InputError
 from difftool.plugin.entries import RECIPES, entries, third_party_allowed
-from difftool.plugin.house import HOUSE
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,6 @@ def named(text: str) -> Offered | None:
         owned = " or ".join(sorted(each.owned for each in found))
         raise InputError(f"{len(found)} plugins bring a recipe called {text}", do=f"write {owned}")
     return found[0] if found else None
-
-
-def bringing(text: str) -> str | None:
-    """The package of the house that would bring a recipe of that name."""
-    owner, _, name = text.rpartition(":")
-    return next(
-        (package for package, kinds in HOUSE.items() if owner in ("", package) and name in kinds["recipe"]), None
-    )
 
 
 def _brought() -> list[Offered]:

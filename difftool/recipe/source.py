@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from difftool.errors import InputError, RecipeError
+from difftool.plugin.house import house_of, install
 from difftool.plugin.spelling import nearest
 from difftool.recipe.explain import KEY, Places
-from difftool.recipe.offered import bringing, named, offered
+from difftool.recipe.offered import named, offered
 
 MAX_BYTES = 1 << 20
 MAX_DOTS = 32
@@ -44,8 +45,8 @@ def find(text: str) -> tuple[Path, str]:
         return recipe.path, "" if text == name else f"{text} is not here; using the recipe {recipe.name} that {whose}"
     if path.is_dir():
         raise InputError(f"{text} is a folder, not a recipe", do="name a .toml file, or see `difftool recipes list`")
-    if package := bringing(name):
-        raise InputError(f"there is no recipe {text}", why=f"it comes with {package}", do=f"pip install {package}")
+    if package := house_of(name, "recipe"):
+        raise InputError(f"there is no recipe {text}", why=f"it comes with {package}", do=install(package))
     known = [each.name for each in offered()]
     raise InputError(
         f"there is no recipe {text}",

@@ -93,9 +93,11 @@ def test_a_run_from_the_command_line(difftool, run, tmp_path):
 def test_a_sink_that_cannot_begin_ends_the_run_in_words(train, difftool, run):
     train(*BOTH, "train.steps=2", "optim.lr_decay=none")
     (run.root / "metrics.csv").write_text("name,age\n")
+    before = run.recipe.read_bytes()
     done = difftool("resume", "run", "--set", "train.steps=3", check=2)
     assert "difftool: error: there is a metrics.csv with other columns" in done.stderr
     assert "Traceback" not in done.stderr
+    assert run.recipe.read_bytes() == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")

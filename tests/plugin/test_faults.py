@@ -2,6 +2,8 @@
 
 import pytest
 
+from difftool.plugin import loader
+
 HEAD = '''
 from difftool.api import Field, Loss, Sampler, hookimpl
 
@@ -189,3 +191,16 @@ def test_ctrl_c_while_loading_is_not_the_plugins_fault(shelf):
     shelf.add("raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         shelf.load()
+
+
+def test_what_a_plugin_prints_does_not_get_into_the_data(shelf, capsys):
+    shelf.add("print('HELLO')\n" + registering('class Own(Sampler):\n    """Own."""'))
+    assert shelf.load().registry.get("sampler", "own")
+    assert capsys.readouterr() == ("", "HELLO\n")
+
+
+def test_whoever_waits_for_a_plugin_is_told_for_which(shelf, capsys, monkeypatch):
+    monkeypatch.setattr(loader, "SLOW", 0.05)
+    shelf.add("import time\ntime.sleep(1)\n" + registering('class Own(Sampler):\n    """Own."""'))
+    shelf.load()
+    assert capsys.readouterr().err == "waiting for the plugin toy:main to load\n"

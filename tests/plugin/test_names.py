@@ -136,7 +136,10 @@ def test_a_package_of_the_house_is_named_for_a_bare_name_too(package):
     for kind, names in HOUSE[package].items():
         for name in names if kind in KINDS else ():
             for registry, why in (
-                (Registry(), f"is not installed (pip install {package})"),
+                (
+                    Registry(),
+                    f"is not installed (pip install {package}; from a checkout of difftool: pip install ./plug",
+                ),
                 (Registry(off=[package]), "DIFFTOOL_PLUGINS=none leaves out"),
             ):
                 with pytest.raises(UnknownComponent) as caught:

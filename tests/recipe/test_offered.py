@@ -6,7 +6,7 @@ import pytest
 
 from difftool.cli.recipes import list_
 from difftool.errors import InputError
-from difftool.plugin.house import HOUSE
+from difftool.plugin.house import HOUSE, install
 from difftool.recipe.offered import named, offered, shipped
 from difftool.recipe.source import find
 
@@ -105,4 +105,4 @@ def test_a_recipe_of_the_house_names_its_package(package, text, monkeypatch, tmp
     for name in HOUSE[package]["recipe"]:
         with pytest.raises(InputError, match="there is no recipe") as caught:
             find(text.format(name=name, package=package))
-        assert (caught.value.why, caught.value.do) == (f"it comes with {package}", f"pip install {package}")
+        assert (caught.value.why, caught.value.do) == (f"it comes with {package}", install(package))

@@ -102,7 +102,8 @@ WRONG = [  # (what stands there, what stands there instead, what is said)
         'sinks = ["tensorboad"]',
         "log.sinks.0: no sink is called 'tensorboad'; did you mean 'tensorboard'?",
     ),
-    ("sinks = []", 'sinks = ["csv", "csv"]', "log.sinks.1: the same sink is there already: it would write everything"),
+    ("sinks = []", 'sinks = ["csv", {name = "csv", columns = ["lr"]}]', "log.sinks.1: this sink is there already"),
+    ("sinks = []", 'sinks = "csv"', 'log.sinks: expected an array, as in ["csv"]'),
     (
         "sinks = []",
         'sinks = ["tb:board"]',
