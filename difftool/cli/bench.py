@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,10 @@ from difftool.cli.tables import as_json
 from difftool.cli.train import RUNS, RunsFolder
 
 if TYPE_CHECKING:
-    from difftool.cli.entrants import Entrant
+    from difftool.cli.bench_samplers import Candidate
     from difftool.core.model import Model
-    from difftool.engine.ladder import Ladder
-    from difftool.engine.rungs import Rungs
+    from difftool.engine.bench_results import Results
+    from difftool.engine.bench_walks import Bench
 
 app = typer.Typer(help="Measure what things cost here, and what one gets for it.", no_args_is_help=True)
 
@@ -26,6 +27,8 @@ REFERENCE = 1000
 """Steps of the reference, or as many as there are levels."""
 PICTURES, FEWER, PATIENCE = 16, (8, 4), 600
 """Unless it is said how many: fewer pictures where so many would take longer than these seconds."""
+DRAWN_EVERY = 0.25
+"""Seconds: walks are timed meanwhile, so progress is drawn seldom; once takes a tenth of a millisecond."""
 
 
 @app.command()
@@ -47,11 +50,12 @@ def samplers(
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON on standard output.")] = False,
 ) -> None:
     """Compare samplers by steps, time and how near they come: difftool bench samplers latest."""
-    from difftool.cli import bench_told as told
-    from difftool.cli.entrants import BASELINE, entrants, steps_of
+    from difftool.cli import bench_report as report
+    from difftool.cli.bench_samplers import BASELINE, candidates, steps_of
+    from difftool.cli.output import make_folder
     from difftool.cli.source import seeds_of, weights_of
+    from difftool.engine.bench_results import Results
     from difftool.engine.described import describe
-    from difftool.engine.rungs import Rungs
     from difftool.engine.sealed import open_model_file
     from difftool.errors import Stopped
     from difftool.plugin.blame import blamed
@@ -60,10 +64,11 @@ def samplers(
     drawn = seeds_of(seeds, number)
     path, label = weights_of(source, runs, raw)
     known = describe(open_model_file(path), installed().registry)
-    climbs = _Climbs(steps_of(steps, known.schedule.T), entrants(known, wished or []))
-    folder = _folder(out, label, overwrite, told.FILES)
+    plan = _Plan(steps_of(steps, known.schedule.T), candidates(known, wished or []))
+    if out:
+        _refuse(out, overwrite, report.FILES)
     # Every refusal comes before torch is loaded.
-    rungs = Rungs(BASELINE, min(REFERENCE, known.schedule.T))
+    results = Results(BASELINE, min(REFERENCE, known.schedule.T))
     with display(UI.auto) as show:
         with show.loading("torch"):
             from difftool.engine.build import load_model
@@ -73,45 +78,50 @@ def samplers(
         model = load_model(known, device)
         try:
             with blamed(known.registry, known.backbone, "sampling"):
-                ladder = _ladder(model, drawn, batch or known.sample.batch, climbs.calls + rungs.steps, show)
-                climbs.climb(ladder, rungs, show)
+                bench = _bench(model, drawn, batch or known.sample.batch, plan.calls + results.steps, show)
+                plan.carry_out(bench, results, show)
         except KeyboardInterrupt:
-            climbs.stopped = True
-        if not rungs.table:
+            plan.stopped = True
+        if not results.table:
             raise Stopped(
                 "interrupted before anything was measured",
                 interrupted=True,
                 do="try fewer pictures, as in -n 4: the reference comes first, and takes longest",
             )
-    facts = told.facts(known, model, ladder, rungs, climbs.everyone, complete=not climbs.stopped)
-    files = told.write(folder, facts, rungs, climbs.steps)
-    if json:
-        as_json(facts | {"files": [str(file) for file in files]})
-    else:
-        told.show(rungs)
+    facts = report.facts(known, model, bench, results, plan.candidates, complete=not plan.stopped)
+    # What was measured is said before anything is written: a full disk does not take it away.
+    if not json:
+        report.show(results)
+    files: list[Path] = []
+    try:
+        folder = out or make_folder(label, "bench")
+        files = report.write(folder, facts, results, plan.steps)
+    finally:
+        if json:
+            as_json(facts | {"files": [str(file) for file in files]})
     for file in files:
         show.line(f"{'look at' if file.suffix == '.png' else 'numbers':>10}  {file}")
-    if climbs.stopped:
+    if plan.stopped:
         raise Stopped(
-            f"interrupted after {len(rungs.found)} of {len(climbs.everyone) * len(climbs.steps)} measurements",
+            f"interrupted after {len(results.found)} of {len(plan.candidates) * len(plan.steps)} measurements",
             interrupted=True,
             saved=f"what was measured is in {folder.absolute()}",
         )
     typed = [quote(source), *(["--raw"] if raw else []), *([f"--runs {quote(str(runs))}"] if runs != RUNS else [])]
-    told.advise(show.line, rungs, climbs.everyone, known, " ".join(typed))
+    report.advise(show.line, results, plan.candidates, known, " ".join(typed))
 
 
 @dataclass
-class _Climbs:
+class _Plan:
     """All that is to be measured, and how far it has come."""
 
     steps: list[int]
-    everyone: Sequence[Entrant]
+    candidates: Sequence[Candidate]
     stopped: bool = False
     ahead: dict[tuple[str, int], float] = field(default_factory=dict)  # calls that are expected of each
 
     def __post_init__(self) -> None:
-        able = [each.name for each in self.everyone if each.sampler]
+        able = [each.name for each in self.candidates if each.sampler]
         self.ahead = {(name, n): float(n) for n in self.steps for name in able}
 
     @property
@@ -119,62 +129,61 @@ class _Climbs:
         """Of the denoiser, still to come for one batch."""
         return sum(self.ahead.values())
 
-    def climb(self, ladder: Ladder, rungs: Rungs, show: Plain) -> None:
+    def carry_out(self, bench: Bench, results: Results, show: Plain) -> None:
         """The reference, then all samplers at the fewest steps, and so on: whoever stops it has comparable numbers."""
-        from difftool.engine.rungs import Rung
+        from difftool.engine.bench_results import Measurement
 
-        parts, done, what = len(ladder.parts), 0, f"reference, {rungs.steps:,} steps"
-        total = rungs.steps + self.calls
+        parts, done, what = len(bench.parts), 0, f"reference, {results.steps:,} steps"
+        total, drawn = results.steps + self.calls, 0.0
 
-        def called() -> None:
-            nonlocal done
-            done += 1
-            show.progress(what, done, max(done, round(total * parts)))
+        def walked(calls: int) -> None:
+            nonlocal done, drawn
+            done += calls
+            if (now := time.monotonic()) - drawn > DRAWN_EVERY:
+                drawn = now
+                show.progress(what, done, max(done, round(total * parts)))
 
         show.line(
-            f"{'bench':>10}  {len({name for name, _ in self.ahead})} samplers, {len(ladder.seeds)} pictures: "
-            f"{round(total * parts):,} calls of the network, {rungs.steps * parts:,} of them for the reference"
+            f"{'bench':>10}  {len({name for name, _ in self.ahead})} samplers, {len(bench.seeds)} pictures: "
+            f"{round(total * parts):,} calls of the network, {results.steps * parts:,} of them for the reference"
         )
         show.progress(what, 0, round(total * parts))
-        baseline = self.everyone[0]
+        baseline = self.candidates[0]
         assert baseline.sampler is not None
-        reference = ladder.refer(baseline.name, baseline.sampler, rungs.steps, called)
-        rungs.seconds, rungs.pictures = reference.seconds, reference.pictures
+        reference = bench.measure_reference(baseline.name, baseline.sampler, results.steps, walked)
+        results.seconds, results.pictures = reference.seconds, reference.pictures
         for n in self.steps:
-            for each in self.everyone:
+            for each in self.candidates:
                 if not each.sampler:
-                    rungs.found[each.name, n] = Rung(each.name, n, reason=each.reason)
+                    results.found[each.name, n] = Measurement(each.name, n, reason=each.reason)
                     continue
                 what = f"{each.name}, {n} steps"
-                found = rungs.found[each.name, n] = ladder.climb(each.name, each.sampler, n, called)
+                found = results.found[each.name, n] = bench.measure(each.name, each.sampler, n, walked)
                 del self.ahead[each.name, n]
                 for later in [key for key in self.ahead if key[0] == each.name and not found.reason]:
                     self.ahead[later] = later[1] * found.calls / found.steps  # some ask twice for each step
                 total = done / parts + self.calls
 
 
-def _ladder(model: Model, drawn: list[int] | None, batch: int, calls: float, show: Plain) -> Ladder:
+def _bench(model: Model, drawn: list[int] | None, batch: int, calls: float, show: Plain) -> Bench:
     """Warmed up, with the pictures that are asked for, or as many as do not take too long."""
-    from difftool.engine.ladder import Ladder
+    from difftool.engine.bench_walks import Bench
     from difftool.run.spoken import clock
 
-    ladder = Ladder(model, drawn or range(PICTURES), batch)
-    took = ladder.warm() * len(ladder.parts) * calls
+    bench = Bench(model, drawn or range(PICTURES), batch)
+    took = bench.warm() * len(bench.parts) * calls
     if drawn or took <= PATIENCE:
-        return ladder
+        return bench
     fewer = next((n for n in FEWER if took * n / PICTURES <= PATIENCE), FEWER[-1])
     show.say(f"{PICTURES} pictures would take about {clock(took)} here, so {fewer} are drawn; -n {PICTURES} draws all")
-    return Ladder(model, range(fewer), batch)
+    return Bench(model, range(fewer), batch)
 
 
-def _folder(out: Path | None, label: str, overwrite: bool, names: Sequence[str]) -> Path:
-    """Where to write: nothing is overwritten unasked."""
-    from difftool.cli.output import new_folder
+def _refuse(folder: Path, overwrite: bool, names: Sequence[str]) -> None:
+    """Nothing is overwritten unasked."""
     from difftool.errors import InputError
 
-    folder = out or new_folder(label, "bench")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder.absolute()} is a file", do="name a folder with -o")
     if not overwrite and (there := [folder / name for name in names if (folder / name).exists()]):
         raise InputError(f"{there[0].absolute()} is already there", do="another folder with -o, or --overwrite")
-    return folder

@@ -1,7 +1,8 @@
-"""Who takes part when samplers are measured, and at how many steps: settled before torch is loaded."""
+"""Which samplers are measured, and at how many steps: settled before torch is loaded."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,27 +23,28 @@ USUAL_STEPS = (5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """One sampler as it takes part; without a sampler, the reason why it cannot."""
+class Candidate:
+    """One sampler that is to be measured; without a sampler, the reason why it cannot."""
 
     name: str  # in a table: the fields that were set stand behind it
     sampler: Sampler | None
     reason: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)  # that were set
+    dumped: Mapping[str, Any] | None = None  # the sampler as plain values, which JSON can hold
 
     def typed(self, known: Described) -> str:
         """The options with which `difftool sample` takes just this sampler."""
-        registry, sampler = known.registry, self.sampler
-        assert sampler is not None
-        differs = dict(self.fields)
-        if type(sampler) is type(known.sampler):  # then what the recipe says of it stays, unless it is said again
-            recipe, mine = registry.dump(known.sampler), registry.dump(sampler)
-            differs = {key: value for key, value in mine.items() if recipe.get(key) != value}
+        assert self.sampler is not None
+        assert self.dumped is not None
+        differs = self.fields
+        if type(self.sampler) is type(known.sampler):  # what the recipe says of it stays, unless it is said again
+            recipe = known.registry.dump(known.sampler)
+            differs = {key: value for key, value in self.dumped.items() if recipe.get(key) != value}
         sets = [f"--set {quote(f'sampler.{key}={show(value)}')}" for key, value in differs.items()]
-        return " ".join([f"--sampler {registry.offer(type(sampler)).owned}", *sets])
+        return " ".join([f"--sampler {self.dumped['name']}", *sets])
 
 
-def entrants(known: Described, wished: Sequence[str]) -> list[Entrant]:
+def candidates(known: Described, wished: Sequence[str]) -> list[Candidate]:
     """Those that are asked for, else all that are installed; the baseline always, and first."""
     if wished:
         found = [_asked(known, text) for text in wished]
@@ -67,7 +69,7 @@ def steps_of(text: str | None, T: int) -> list[int]:
     return sorted(found)
 
 
-def _asked(known: Described, text: str) -> Entrant:
+def _asked(known: Described, text: str) -> Candidate:
     """A name, or a table as in {name="ddim", eta=0.5}."""
     value = value_of(text)
     maker = Maker(known.registry, Path())
@@ -82,23 +84,25 @@ def _asked(known: Described, text: str) -> Entrant:
     return _able(known, name, made, fields)
 
 
-def _installed(known: Described, name: str) -> Entrant:
+def _installed(known: Described, name: str) -> Candidate:
     """With its own defaults; a sampler that cannot be made, or whose network this is not, says why."""
     maker = Maker(known.registry, Path())
     try:
         made = maker.component("sampler", name, ())
     except Exception as error:  # a plugin's own validator may raise anything
-        return Entrant(name, None, f"{type(error).__name__}: {error}")
+        return Candidate(name, None, f"{type(error).__name__}: {error}")
     if made is None:
         wrong = "; ".join(f"{'.'.join(map(str, each.path))} {each.text}".strip() for each in maker.problems)
-        return Entrant(name, None, f"cannot be made with its defaults: {wrong}")
+        return Candidate(name, None, f"cannot be made with its defaults: {wrong}")
     return _able(known, name, made)
 
 
-def _able(known: Described, name: str, made: Sampler, fields: Mapping[str, Any] | None = None) -> Entrant:
+def _able(known: Described, name: str, made: Sampler, fields: Mapping[str, Any] | None = None) -> Candidate:
     try:
         if made.outputs > known.loss.outputs:
-            return Entrant(name, None, unlearned(known.registry.offer(type(known.loss)).owned))
+            return Candidate(name, None, unlearned(known.registry.offer(type(known.loss)).owned))
+        dumped = known.registry.dump(made)
+        json.dumps([dumped, made.gives], allow_nan=False)  # what cannot be written is found before it is measured
     except Exception as error:  # a property of a plugin, too
-        return Entrant(name, None, f"{type(error).__name__}: {error}")
-    return Entrant(name, made, fields=fields or {})
+        return Candidate(name, None, f"{type(error).__name__}: {error}")
+    return Candidate(name, made, fields=fields or {}, dumped=dumped)

@@ -15,15 +15,30 @@ ON_A_SHEET = 64
 """Pictures that a grid or an animation shows, the first of them; a film strip shows eight."""
 
 
-def new_folder(label: str, what: str = "samples") -> Path:
+def new_folder(label: str) -> Path:
     """samples-<label>, or the first of -2, -3, ... that is not there yet."""
-    base = Path(f"{what}-{label}")
+    base = Path(f"samples-{label}")
     number = 2
     folder = base
     while folder.exists():
         folder = Path(f"{base}-{number}")
         number += 1
     return folder
+
+
+def make_folder(label: str, what: str) -> Path:
+    """WHAT-LABEL, or the first of -2, -3, ... that is free; made at once, so that nobody else is given it."""
+    number = 1
+    while True:
+        folder = Path(f"{what}-{label}{f'-{number}' if number > 1 else ''}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise DiskError(f"cannot make {folder.absolute()}", why=error.strerror or str(error)) from None
+        else:
+            return folder
 
 
 class Output:

@@ -104,6 +104,8 @@ def _examined(
     parts: list[tuple[Offer, Component]], found: Meant, seed: int, json: bool, choices: bool
 ) -> list[dict[str, Any]]:
     """A row for each part, and if so wished for each choice that it has, by itself: mistakes hide in options."""
+    from difftool.errors import Stopped
+
     modules = _modules(found)
     rows: list[dict[str, Any]] = []
     if not (parts or found.panels or modules):
@@ -119,8 +121,12 @@ def _examined(
         tried += [("panel", f"{each.source.owner}:{each.source.entry}", each.panel) for each in found.panels]
         tried += [("module", module, module) for module in modules]
         for done, asked in enumerate(tried):
-            show.progress(f"checking {asked[0]} {asked[1]}", done, len(tried))
-            rows += _judged(*asked, seed)
+            what = f"checking {asked[0]} {asked[1]}"
+            show.progress(what, done, len(tried))
+            try:
+                rows += _judged(*asked, seed)
+            except KeyboardInterrupt:
+                raise Stopped(f"interrupted while {what}", interrupted=True) from None
     return rows
 
 

@@ -10,7 +10,7 @@ from difftool.data.sheet import COMFORTABLE
 from difftool.engine.lettering import GREY, INK, PALE, fitting, font, width
 
 if TYPE_CHECKING:
-    from difftool.engine.rungs import Pixels, Rungs
+    from difftool.engine.bench_results import Pixels, Results
 
 PAIR = 160
 """Pictures up to this size are shown two by two; of larger ones, one of each walk."""
@@ -18,22 +18,22 @@ LARGEST = 320
 GAP, LETTERS, SMALL = 14, 15, 12
 
 
-def sheet(rungs: Rungs, steps: list[int]) -> Pixels:
+def sheet(results: Results, steps: list[int]) -> Pixels:
     """uint8 [H, W, 3]; under each cell its distance, the reference at the end of each row."""
     from PIL import Image, ImageDraw
 
-    assert rungs.pictures is not None
-    names = rungs.order()
-    side = max(rungs.pictures.shape[1:3])
-    many = 2 if side <= PAIR and len(rungs.pictures) > 1 else 1
-    reference = cell(rungs.pictures[:many])
+    assert results.pictures is not None
+    names = results.order()
+    side = max(results.pictures.shape[1:3])
+    many = 2 if side <= PAIR and len(results.pictures) > 1 else 1
+    reference = cell(results.pictures[:many])
     high, wide = reference.shape[:2]
     wide_step, high_step = max(wide, 76) + GAP, high + SMALL + GAP
     left = GAP + min(240, max(width(name, LETTERS) for name in names) + 16) + GAP
     top = GAP + LETTERS + GAP
     canvas = Image.new("RGB", (left + (len(steps) + 1) * wide_step, top + len(names) * high_step), "white")
     pen = ImageDraw.Draw(canvas)
-    heads = [f"{n} step{'s' if n > 1 else ''}" for n in steps] + [f"reference, {rungs.steps:,}"]
+    heads = [f"{n} step{'s' if n > 1 else ''}" for n in steps] + [f"reference, {results.steps:,}"]
     for column, head in enumerate(heads):
         middle = left + column * wide_step + wide // 2
         text = fitting(head, LETTERS, wide_step - 4)
@@ -45,14 +45,14 @@ def sheet(rungs: Rungs, steps: list[int]) -> Pixels:
         pen.text((GAP, y + high // 2), fitting(name, LETTERS, left - 2 * GAP), INK, font(LETTERS), "lm")
         for column, n in enumerate(steps):
             x = left + column * wide_step
-            rung = rungs.found.get((name, n))
-            if rung is None or rung.pictures is None:
+            one = results.found.get((name, n))
+            if one is None or one.pictures is None:
                 pen.rectangle((x, y, x + wide - 1, y + high - 1), outline=PALE)
-                pen.text((x + wide // 2, y + high // 2), "failed" if rung else "", GREY, font(SMALL), "mm")
+                pen.text((x + wide // 2, y + high // 2), "failed" if one else "", GREY, font(SMALL), "mm")
                 continue
-            canvas.paste(Image.fromarray(cell(rung.pictures[:many])), (x, y))
-            words = rung.said + ("" if rung.steps == n else f" ({rung.steps} step{'s' if rung.steps > 1 else ''})")
-            pen.text((x + wide // 2, y + high + 2), words, INK if rungs.best(rung) else GREY, font(SMALL), "ma")
+            canvas.paste(Image.fromarray(cell(one.pictures[:many])), (x, y))
+            words = one.said + ("" if one.steps == n else f" ({one.steps} step{'s' if one.steps > 1 else ''})")
+            pen.text((x + wide // 2, y + high + 2), words, INK if results.nearest(one) else GREY, font(SMALL), "ma")
         canvas.paste(Image.fromarray(reference), (left + len(steps) * wide_step, y))
     return np.asarray(canvas)
 

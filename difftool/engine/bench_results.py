@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Rung:
+class Measurement:
     """One sampler at one number of steps: what it cost and how far it ended from the reference, or why it did not."""
 
     name: str
@@ -21,7 +20,7 @@ class Rung:
     steps: int = 0  # that it walked
     calls: float = 0.0  # of the denoiser, for each picture
     seconds: float = 0.0  # for each picture
-    distance: float = 0.0  # root mean square, pictures lie in -1..1
+    distance: float = 0.0  # root mean square, on the scale where pictures lie in -1..1
     median: float = 0.0  # of the distances of single pictures
     draws_noise: bool = False  # of its own, beside x_T
     gives: str = "samples"
@@ -41,48 +40,55 @@ class Rung:
 
 
 @dataclass
-class Rungs:
+class Results:
     """All that was measured against one reference."""
 
     baseline: str
     steps: int  # of the reference
     pictures: Pixels | None = None  # of the reference, the first ones
     seconds: float = 0.0  # of the reference, for each picture
-    found: dict[tuple[str, int], Rung] = field(default_factory=dict)  # by name and steps that were asked for
+    found: dict[tuple[str, int], Measurement] = field(default_factory=dict)  # by name and steps that were asked for
 
     @property
-    def table(self) -> list[Rung]:
+    def table(self) -> list[Measurement]:
         """By steps, then by distance; those whose distance is no error come last among their steps."""
         done = [each for each in dict.fromkeys(self.found.values()) if not each.reason]
         return sorted(done, key=lambda each: (each.steps, not each.compares, each.distance, each.calls))
 
     @property
-    def failed(self) -> list[Rung]:
+    def failed(self) -> list[Measurement]:
         """Those that could not, each with its reason."""
         return [each for each in self.found.values() if each.reason]
 
-    def ratio(self, rung: Rung) -> float | None:
+    def is_reference(self, one: Measurement) -> bool:
+        """Whether this is the reference once more: no distance from it, or none but a device's rounding."""
+        return one.compares and (one.distance == 0 or (one.name, one.steps) == (self.baseline, self.steps))
+
+    def ratio(self, one: Measurement) -> float | None:
         """Its distance by that of the baseline with as many steps; None where that says nothing."""
-        base = next((each for each in self.table if (each.name, each.steps) == (self.baseline, rung.steps)), None)
-        return rung.distance / base.distance if rung.compares and base and base.distance else None
+        base = next((each for each in self.table if (each.name, each.steps) == (self.baseline, one.steps)), None)
+        if base is None or self.is_reference(base) or not one.compares:
+            return None
+        return one.distance / base.distance
 
-    def best(self, rung: Rung) -> bool:
-        """Whether no other comes nearer with as many steps."""
-        near = [each.distance for each in self.table if each.steps == rung.steps and each.compares]
-        return rung.compares and rung.distance == min(near)
+    def nearest(self, one: Measurement) -> bool:
+        """Whether none comes nearer with as many steps, of those that call the denoiser once a step at most."""
+        others = [each for each in self._rivals if each.steps == one.steps and each.calls <= each.steps]
+        return one in others and one.distance == min(each.distance for each in others)
 
-    def advice(self) -> tuple[Rung, Rung] | None:
+    def advice(self) -> tuple[Measurement, Measurement] | None:
         """(the fewest calls that come as near as the baseline with its most steps, that of the baseline)."""
-        able = [each for each in self.table if each.compares]
-        base = [each for each in able if each.name == self.baseline]
+        base = [each for each in self._rivals if each.name == self.baseline]
         if not base:
             return None
-        near = [each for each in able if each.distance <= base[-1].distance]
+        near = [each for each in self._rivals if each.distance <= base[-1].distance]
         return min(near, key=lambda each: (each.calls, each.distance)), base[-1]
 
-    def order(self) -> Sequence[str]:
-        """Names of all that were measured, those that came nearest first, others after them."""
-        first: dict[str, Rung] = {}
-        for each in self.table:
-            first.setdefault(each.name, each)
-        return sorted(first, key=lambda name: (not first[name].compares, first[name].steps, first[name].distance))
+    @property
+    def _rivals(self) -> list[Measurement]:
+        """Those that can be compared: the reference itself would win always."""
+        return [each for each in self.table if each.compares and not self.is_reference(each)]
+
+    def order(self) -> list[str]:
+        """Names as the table has them first, by steps and then by distance; those that are not compared come last."""
+        return list(dict.fromkeys(each.name for each in sorted(self.table, key=lambda each: not each.compares)))

@@ -1,4 +1,4 @@
-"""How near samplers come to where the noise leads, and what that costs: one sampler at one number of steps."""
+"""Walks samplers from the same noise, and measures how near they come to where it leads and what that costs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from difftool.core.model import Model
-from difftool.core.sampling import Sampler, SeededNoise, last, to_bytes, walk
+from difftool.core.sampling import SeededNoise, to_bytes, walk
 from difftool.core.schedule import Schedule
 from difftool.core.types import Denoiser, Prediction
+from difftool.engine.bench_results import Measurement
 from difftool.engine.device import wait
-from difftool.engine.rungs import Rung
 from difftool.errors import DifftoolError, InputError, out_of_memory
+from difftool.plugin.component import Sampler
 
-Watch = Callable[[], None]
-"""Hears of every call of the denoiser."""
+Watch = Callable[[int], None]
+"""Hears after each step of how often the denoiser was asked meanwhile. That is within the time that is measured."""
 
 SHOWN = 2
 """Pictures that are kept of every walk."""
@@ -33,7 +34,6 @@ class _Counted:
     """A denoiser that counts how often it is asked."""
 
     inner: Denoiser
-    watch: Watch
     calls: int = 0
 
     @property
@@ -42,7 +42,6 @@ class _Counted:
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         self.calls += 1
-        self.watch()
         return self.inner(x, t)
 
 
@@ -56,14 +55,14 @@ class _Walked:
     draws_noise: bool
 
 
-class Ladder:
+class Bench:
     """Measures samplers from the same noise against one reference."""
 
     def __init__(self, model: Model, seeds: Sequence[int], batch: int) -> None:
         self.model, self.seeds = model, list(seeds)
         self.parts = [self.seeds[i : i + batch] for i in range(0, len(self.seeds), batch)]
         self.reference: Tensor | None = None
-        self._walked: dict[tuple[str, tuple[float, ...]], Rung] = {}
+        self._done: dict[tuple[str, tuple[float, ...]], Measurement] = {}
 
     def warm(self) -> float:
         """Seconds that a call with a whole batch takes; the first one, which pays for kernels, does not count."""
@@ -79,50 +78,55 @@ class Ladder:
                 took.append(time.perf_counter() - began)
         return min(took[1:])
 
-    def refer(self, name: str, sampler: Sampler, steps: int, watch: Watch) -> Rung:
-        """Walks to the reference; all distances are from there."""
+    def measure_reference(self, name: str, sampler: Sampler, steps: int, watch: Watch) -> Measurement:
+        """Walks with the sampler that makes the reference; all distances are from there."""
         try:
             walked = self._walk(sampler, sampler.times(self.model.schedule, steps), watch)
         except InputError as error:
             raise InputError(f"there is no reference: {name} with {steps} steps: {error}") from None
         self.reference = walked.x
-        return self._rung(name, sampler, steps, steps, walked)
+        return self._measured(name, sampler, steps, steps, walked)
 
-    def climb(self, name: str, sampler: Sampler, asked: int, watch: Watch) -> Rung:
+    def measure(self, name: str, sampler: Sampler, asked: int, watch: Watch) -> Measurement:
         """One sampler at one number of steps; whatever it does wrong becomes the reason why there is no number."""
         if self.reference is None:
             raise InputError("there is no reference yet")
         try:
             times = tuple(sampler.times(self.model.schedule, asked))
-            if rung := self._walked.get((name, times)):  # it takes no more steps than it wants: nothing new to learn
-                return rung
-            if all(name != other for other, _ in self._walked):
-                self._walk(sampler, times, lambda: None, parts=self.parts[:1])  # it pays for its imports and kernels
+            if known := self._done.get((name, times)):  # it takes no more steps than it wants: nothing new to learn
+                return known
+            if all(name != other for other, _ in self._done):
+                self._walk(sampler, times, parts=self.parts[:1])  # it pays for its imports and kernels
             walked = self._walk(sampler, times, watch)
             again = [walked.seconds]
             while walked.seconds * len(self.seeds) < QUICK and len(again) < 3:
-                again.append(self._walk(sampler, times, lambda: None).seconds)
+                again.append(self._walk(sampler, times).seconds)
             walked = replace(walked, seconds=statistics.median(again))
-            rung = self._rung(name, sampler, asked, len(times) - 1, walked)
-            self._walked[name, times] = rung
-            return rung
+            return self._done.setdefault((name, times), self._measured(name, sampler, asked, len(times) - 1, walked))
         except (Exception, SystemExit) as error:
-            return Rung(name, asked, reason=_told(error))
+            return Measurement(name, asked, reason=_told(error))
 
     def _walk(
-        self, sampler: Sampler, times: tuple[float, ...], watch: Watch, parts: list[list[int]] | None = None
+        self,
+        sampler: Sampler,
+        times: tuple[float, ...],
+        watch: Watch = lambda calls: None,
+        parts: list[list[int]] | None = None,
     ) -> _Walked:
         """The clock runs from x_T to x_0, and only there it waits for the device."""
         model, device = self.model, self.model.device
         ends, calls, seconds, drew = [], 0, 0.0, False
         for seeds in parts or self.parts:
             draw = SeededNoise(seeds, model.shape, device)
-            denoiser = _Counted(self._denoiser(seeds), watch)
+            denoiser, told = _Counted(self._denoiser(seeds)), 0
             steps = walk(sampler, denoiser, times, draw)
             next(steps)  # x_T
             wait(device)
             began = time.perf_counter()
-            x = last(steps).x
+            for step in steps:
+                x = step.x
+                watch(denoiser.calls - told)
+                told = denoiser.calls
             wait(device)
             seconds += time.perf_counter() - began
             if x.shape != (len(seeds), *model.shape):
@@ -135,10 +139,10 @@ class Ladder:
             raise InputError("its pictures are not finite: NaN or infinity")
         return _Walked(x, calls / many, seconds / many, drew)
 
-    def _rung(self, name: str, sampler: Sampler, asked: int, steps: int, walked: _Walked) -> Rung:
+    def _measured(self, name: str, sampler: Sampler, asked: int, steps: int, walked: _Walked) -> Measurement:
         assert self.reference is not None
         squares = (walked.x.double() - self.reference.double()).square().flatten(1).mean(1)  # [N]
-        return Rung(
+        return Measurement(
             name=name,
             asked=asked,
             steps=steps,
@@ -147,7 +151,7 @@ class Ladder:
             distance=math.sqrt(float(squares.mean())),
             median=float(squares.sqrt().quantile(0.5)),
             draws_noise=walked.draws_noise,
-            gives=sampler.gives,  # type: ignore[attr-defined]  # a component; core's protocol does not ask for it
+            gives=sampler.gives,
             pictures=to_bytes(walked.x[:SHOWN]).numpy(),
         )
 

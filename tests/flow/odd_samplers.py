@@ -2,6 +2,8 @@
 
 import sys
 from itertools import pairwise
+from math import inf
+from pathlib import Path
 
 from difftool.api import Sampler, Step, hookimpl
 
@@ -118,6 +120,21 @@ class Torn(Euler):
         raise KeyError("torn")
 
 
+class Endless(Euler):
+    """Has a default that no JSON can say."""
+
+    band: tuple[float, float] = (0.0, inf)
+    """between which"""
+
+
+class Rival(Euler):
+    """Another bench of the same run writes its files while this one measures."""
+
+    def meddle(self, index, t, s):
+        Path("bench-run").mkdir(exist_ok=True)
+        Path("bench-run", "samplers.json").write_text("the other's")
+
+
 class Stopped(Euler):
     """Somebody presses Ctrl-C while it works."""
 
@@ -129,5 +146,6 @@ class Stopped(Euler):
 
 @hookimpl
 def register_samplers(register):
-    for cls in (Twice, Noisy, Middling, Raises, Quits, Nan, Early, Few, Flat, Needy, Learned, Torn, Stopped):
+    bad = (Raises, Quits, Nan, Early, Few, Flat, Needy, Learned, Torn, Endless, Rival, Stopped)
+    for cls in (Twice, Noisy, Middling, *bad):
         register(cls.__name__.lower(), cls)

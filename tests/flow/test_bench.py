@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from difftool.cli import asked, bench
-from difftool.cli.entrants import entrants, steps_of
+from difftool.cli.bench_samplers import candidates, steps_of
 from difftool.core.model import How
 from difftool.core.sampling import last
+from difftool.engine.bench_plot import HIGH, WIDE
+from difftool.engine.bench_walks import Bench
 from difftool.engine.build import load_model
 from difftool.engine.described import describe
-from difftool.engine.ladder import Ladder
-from difftool.engine.rung_plot import HIGH, WIDE
 from difftool.engine.sealed import open_model_file
 from difftool.engine.start import start
 from difftool.engine.watch import Watcher
@@ -100,6 +100,7 @@ def test_the_baseline_comes_nearer_with_steps_and_is_the_reference_in_the_end(be
     far = [row["distance"] for row in said["rows"]]
     assert far[0] > far[1] > far[2] > far[3] == 0
     assert [row["ratio"] for row in said["rows"]] == [1, 1, 1, None]  # a distance of 0 divides nothing
+    assert [row["nearest"] for row in said["rows"]] == [True, True, True, False]  # and wins nothing
     assert all(row["seconds_per_picture"] > 0 and row["reason"] is None for row in said["rows"])
     assert said["reference"]["sampler"] == {"name": "ddim", "eta": 0.0}
     assert (said["reference"]["steps"], said["seeds"], said["complete"]) == (20, [0, 1, 2, 3], True)
@@ -186,7 +187,7 @@ def test_whoever_cannot_take_part_says_why_and_stops_nobody(difftool, run, tmp_p
         *("bench", "samplers", run.root, "-n", 2, "--steps", "2,5", "--device", "cpu", "-o", "o"),
         *(
             part
-            for name in ("raises", "quits", "nan", "early", "few", "flat", "learned", "torn")
+            for name in ("raises", "quits", "nan", "early", "few", "flat", "learned", "torn", "endless")
             for part in ("--sampler", name)
         ),
         check=0,
@@ -201,6 +202,7 @@ def test_whoever_cannot_take_part_says_why_and_stops_nobody(difftool, run, tmp_p
         "flat": "[1, 1, 8, 8]",
         "learned": "learns its variance",
         "torn": "KeyError: 'torn'",
+        "endless": "not JSON compliant",
     }
     for name, words in told.items():
         assert words in reasons.pop((name, 2))
@@ -218,7 +220,7 @@ def test_whoever_cannot_take_part_says_why_and_stops_nobody(difftool, run, tmp_p
 def test_everybody_installed_takes_part(known):
     """With their defaults; those that have none say so."""
     known = describe(known.file, loader.installed().registry)
-    found = {each.name: each for each in entrants(known, ())}
+    found = {each.name: each for each in candidates(known, ())}
     assert sorted(found) == known.registry.names("sampler")
     assert next(iter(found)) == "ddim"
     assert found["needy"].sampler is None
@@ -233,11 +235,11 @@ def test_what_is_advised_to_be_typed_means_the_same_sampler(known, trained, text
     """Also for a model whose own recipe says other things of a sampler of that name."""
     other = described(trained("other", "sampler.variance=zero", "sampler.noise=0.25"))
     for model in (known, other):
-        *_, entrant = entrants(model, [text])
-        name, *sets = entrant.typed(model).removeprefix("--sampler ").split(" --set ")
+        *_, chosen = candidates(model, [text])
+        name, *sets = chosen.typed(model).removeprefix("--sampler ").split(" --set ")
         sampled = asked.sampled(model, name, None, None, [each.strip("'") for each in sets], 20)
-        assert sampled.sampler == entrant.sampler
-        assert isinstance(value_of(text), dict) is ("(" in entrant.name)
+        assert sampled.sampler == chosen.sampler
+        assert isinstance(value_of(text), dict) is ("(" in chosen.name)
 
 
 # ---- what is refused, before torch
@@ -308,6 +310,23 @@ def test_files_say_what_was_printed(difftool, run, tmp_path):
 
 
 @pytest.mark.usefixtures("toys")
+def test_two_benches_at_once_have_a_folder_each(difftool, run, tmp_path):
+    words = ("bench", "samplers", run.root, "-n", 1, "--sampler", "rival", "--steps", 2, "--device", "cpu")
+    done = difftool(*words, check=0)
+    assert (tmp_path / "bench-run" / "samplers.json").read_text() == "the other's"
+    assert f"{tmp_path / 'bench-run-2' / 'samplers.json'}" in done.stderr
+
+
+@pytest.mark.parametrize(("extra", "said"), [((), "2      ddim"), (("--json",), '"name": "ddim"')])
+def test_what_was_measured_is_said_though_it_cannot_be_written(difftool, run, tmp_path, extra, said):
+    (tmp_path / "file").touch()
+    words = ("--sampler", "ddim", "--steps", 2, "-n", 1, "-o", "file/o", "--device", "cpu", *extra)
+    done = difftool("bench", "samplers", run.root, *words, check=74)
+    assert "cannot make" in done.stderr
+    assert said in done.stdout
+
+
+@pytest.mark.usefixtures("toys")
 def test_ctrl_c_keeps_what_was_measured(difftool, run, tmp_path):
     words = ("bench", "samplers", run.root, "-n", 2, "--sampler", "stopped", "--steps", "2,3,5,10", "--device", "cpu")
     done = difftool(*words, "-o", "o", check=130)
@@ -325,7 +344,7 @@ def test_ctrl_c_before_anything_is_measured_leaves_nothing(difftool, run, tmp_pa
     def pressed(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ladder, "refer", pressed)
+    monkeypatch.setattr(Bench, "measure_reference", pressed)
     done = difftool("bench", "samplers", run.root, "-n", 2, "--device", "cpu", check=130)
     assert "before anything was measured" in done.stderr
     assert done.stdout == ""
@@ -345,6 +364,6 @@ def test_weights_that_are_not_finite_have_no_reference(known):
     model = load_model(known, "cpu")
     with torch.no_grad():
         next(model.net.parameters()).fill_(float("nan"))
-    ladder, ddim = Ladder(model, [0, 1], 2), known.registry.get("sampler", "ddim")()
+    bench, ddim = Bench(model, [0, 1], 2), known.registry.get("sampler", "ddim")()
     with pytest.raises(InputError, match=r"there is no reference: ddim with 5 steps: .* not finite"):
-        ladder.refer("ddim", ddim, 5, lambda: None)
+        bench.measure_reference("ddim", ddim, 5, lambda calls: None)
