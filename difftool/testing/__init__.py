@@ -14,11 +14,14 @@ from difftool.testing.conformance import (
     check_target,
     examine,
 )
+from difftool.testing.known import PATHS, TARGETS
 from difftool.testing.oracles import Gaussian, Mixture, Oracle, Point, Rings
 from difftool.testing.rules import ConformanceError, Finding
 from difftool.testing.variants import variants
 
 __all__ = [
+    "PATHS",
+    "TARGETS",
     "ConformanceError",
     "Finding",
     "Gaussian",

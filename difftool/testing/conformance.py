@@ -82,9 +82,15 @@ def examine_as(kind: str, part: object, seed: int = 0) -> list[Finding]:
 
 def _few(part: object) -> object:
     """What draws or measures as many pictures as it is told to is told few: the first say as much as all."""
-    names = ("count",) if isinstance(part, Dataset) else ("count", "pictures") if isinstance(part, Metric) else ()
-    many = {name: FEW for name in names if isinstance(getattr(part, name, None), int) and getattr(part, name) > FEW}
-    return part.model_copy(update=many) if many and isinstance(part, Component) else part
+    if not isinstance(part, Dataset | Metric):
+        return part
+    fields = {name: getattr(part, name) for name in type(part).model_fields}
+    names = ("count",) if isinstance(part, Dataset) else ("count", "pictures")
+    many = {name: FEW for name in names if type(fields.get(name)) is int and fields[name] > FEW}
+    try:
+        return type(part).model_validate(fields | many) if many else part
+    except ValueError:  # pydantic's: so few it refuses
+        return part
 
 
 def _checked(part: Component, base: type[Component], seed: int) -> list[Finding]:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from difftool.core.schedule import Schedule
+from difftool.core.types import Denoiser
 from difftool.plugin.component import Sampler
 from difftool.testing.known import Draws
-from difftool.testing.oracles import Gaussian, Mixture, Oracle, Rings
+from difftool.testing.oracles import Gaussian, Mixture, Rings
 from difftool.testing.rules import Rule, gap, generator
 from difftool.testing.walks import asking, paths_of, steps_of, walks_of
 
@@ -46,12 +47,22 @@ class Basis:
 
 
 def law(
-    part: Sampler, oracle: Oracle, times: tuple[float, ...], seed: int, mix: float
+    part: Sampler,
+    oracle: Denoiser,
+    times: tuple[float, ...],
+    seed: int,
+    mix: float,
+    start: tuple[float, float] | None = None,
+    draw: Basis | None = None,
 ) -> tuple[list[tuple[float, float, float]], float]:
-    """([(level, mean, spread)] of every step, the standard error of a spread: 0 if it is exact)."""
-    draw = Basis(torch.randn(2 * len(times), generator=generator(seed), dtype=torch.float64))
+    """([(level, mean, spread)] of every step, the standard error of a spread: 0 if it is exact).
+
+    `start` is (mean, spread) of x at times[0], if that is not noise; `draw` is for whoever wants to count the draws.
+    """
+    draw = draw or Basis(torch.randn(2 * len(times), generator=generator(seed), dtype=torch.float64))
     found = []
-    for step in steps_of(part, asking(part, oracle, mix), times, draw):
+    x = start[0] + start[1] * draw() if start else None
+    for step in steps_of(part, asking(part, oracle, mix), times, draw, x):
         moved = (step.x[:-1] - step.x[-1]).flatten()
         if gap(moved[-1:], (moved[:-1] * draw.weights).sum()[None]) > 1e-6:
             return _counted(part, oracle, times, seed, mix), 1 / math.sqrt(2 * CROWD)
@@ -60,7 +71,7 @@ def law(
 
 
 def _counted(
-    part: Sampler, oracle: Oracle, times: tuple[float, ...], seed: int, mix: float
+    part: Sampler, oracle: Denoiser, times: tuple[float, ...], seed: int, mix: float
 ) -> list[tuple[float, float, float]]:
     steps = steps_of(part, asking(part, oracle, mix), times, Draws(seed, (CROWD, 1, 1, 1)))
     return [(step.t, float(step.x.mean()), float(step.x.std())) for step in steps]

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from difftool.testing.attempts import end, plain, preview, row, run_in, start, whole
-from difftool.testing.rules import Rule, repeats, short
+from difftool.testing.patience import in_time
+from difftool.testing.rules import NoAnswerError, Rule, repeats, short
 
 Told = Mapping[str, Any]
+
+PATIENCE = 60.0
+"""Seconds for another process to import a panel and draw: as long as any plugin may take."""
 
 SIZES = ((80, 12), (1, 1), (2, 1), (1, 30), (17, 5), (300, 100))
 """(width, height) from nothing to a whole wall."""
@@ -72,6 +76,7 @@ def _text(drawn: object) -> str:
     return drawn
 
 
+@in_time
 def has_a_title(panel: Any, seed: int) -> str | None:
     """Has a title of one line."""
     title = getattr(_made(panel), "title", None)
@@ -82,6 +87,7 @@ def has_a_title(panel: Any, seed: int) -> str | None:
     return None
 
 
+@in_time
 def draws_every_run(panel: Any, seed: int) -> str | None:
     """Draws text, plain or as rich's Text, of every run: also without rows, or if numbers are missing or infinite."""
     with _runs(seed) as runs:
@@ -93,6 +99,7 @@ def draws_every_run(panel: Any, seed: int) -> str | None:
     return None
 
 
+@in_time
 def draws_in_every_size(panel: Any, seed: int) -> str | None:
     """Draws in every size, from 1x1 to 300x100."""
     with _runs(seed) as runs:
@@ -105,6 +112,7 @@ def draws_in_every_size(panel: Any, seed: int) -> str | None:
     return None
 
 
+@in_time
 def changes_nothing(panel: Any, seed: int) -> str | None:
     """Changes nothing in what it is told, nor in the run's folder."""
     with _runs(seed) as runs:
@@ -124,6 +132,7 @@ def _files(run: Told) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@in_time
 def draws_the_same_again(panel: Any, seed: int) -> str | None:
     """Draws the same of the same run, without randomness and whatever it drew before."""
     with _runs(seed) as runs:
@@ -157,14 +166,18 @@ def needs_no_torch(panel: Any, seed: int) -> str | None:
         "print(); print(where if guilty and 'difftool.testing' not in sys.modules else '')",  # no test is a panel
     ]
     with _runs(seed) as runs:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", "\n".join(code)],
-            input=json.dumps([cls.__module__, cls.__qualname__, list(runs.values())]),
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", "\n".join(code)],
+                input=json.dumps([cls.__module__, cls.__qualname__, list(runs.values())]),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NoAnswerError(f"in a process of its own it has not drawn after {PATIENCE:g} s") from error
     where = done.stdout.strip().rpartition("\n")[2]
     return f"{where} loads torch, and the dashboard does without" if where else None
 

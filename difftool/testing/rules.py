@@ -43,6 +43,10 @@ class Finding:
         return self.reason is None
 
 
+class NoAnswerError(Exception):
+    """A part does not answer; it is asked no further rule."""
+
+
 class ConformanceError(AssertionError):
     """A part breaks rules; the message lists each with its reason."""
 
@@ -68,7 +72,14 @@ def told(found: Sequence[Finding]) -> list[tuple[str, str]]:
 def findings(rules: Sequence[Rule], part: object, seed: int) -> list[Finding]:
     """What every rule found, and whether the process was left as it was."""
     changed: list[str] = []
-    found = [Finding(line_of(rule), _judged(rule, part, seed, changed)) for rule in rules]
+    found: list[Finding] = []
+    stuck = None
+    for rule in rules:
+        try:
+            reason = stuck or _judged(rule, part, seed, changed)
+        except NoAnswerError as error:
+            reason = stuck = str(error)
+        found.append(Finding(line_of(rule), reason))
     what = "; ".join(dict.fromkeys(changed)) or None
     return [*found, Finding("Changes nothing in the process around it and prints nothing.", what)]
 
@@ -85,6 +96,8 @@ def _judged(rule: Rule, part: object, seed: int, changed: list[str]) -> str | No
         with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
             warnings.simplefilter("ignore")
             return rule(part, seed)
+    except NoAnswerError:
+        raise
     except (Exception, SystemExit) as error:
         return _told(error)
     finally:

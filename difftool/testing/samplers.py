@@ -14,6 +14,7 @@ from difftool.plugin.component import Sampler
 from difftool.testing.conduct import CONDUCT
 from difftool.testing.known import PATHS, Draws, linear
 from difftool.testing.laws import LAWS
+from difftool.testing.memory import looks_back_to_be_nearer
 from difftool.testing.oracles import Gaussian, Mixture, Point
 from difftool.testing.rules import Rule, gap, generator
 from difftool.testing.walks import asking, paths_of, steps_of, walks_of
@@ -202,6 +203,7 @@ RULES: tuple[Rule, ...] = (
     lands_on_the_only_picture,
     stands_where_it_says,
     *LAWS,
+    looks_back_to_be_nearer,
     *CONDUCT,
     places_its_levels,
     copes_with_every_path,

@@ -111,8 +111,29 @@ def goes_on_after_a_stop(part: Sink, seed: int) -> str | None:
     return None
 
 
+def tells_what_is_void(part: Sink, seed: int) -> str | None:
+    """Takes out what it wrote of steps that are trained again, or keeps from which step a resumed run goes on."""
+    mark = 0.5772156 + seed % 7
+    first = [start(), row(10), row(20), row(30, loss=mark, lr=mark), row(40), end(40, "stopped")]
+    left = []
+    for from_step in (20, 40):  # after the second nothing is void, and so it has to look otherwise
+        with _runs(seed, "one") as (run,):
+            _told(part, run, first)
+            _told(part, run, [start(1, from_step), row(30), row(50), end(50)])
+            if not _has(run, mark):
+                return None
+            left.append(_contents(run))
+    if left[0] != left[1]:
+        return None
+    return "resumed at step 20, it keeps its row of step 30, and nothing tells that it is void: heed from_step of start"
+
+
+def _contents(run: RunInfo) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(run.dir).rglob("*")) if path.is_file()]
+
+
 def _size(run: RunInfo) -> int:
-    return sum(path.stat().st_size for path in Path(run.dir).rglob("*") if path.is_file())
+    return sum(map(len, _contents(run)))
 
 
 def keeps_runs_apart(part: Sink, seed: int) -> str | None:
@@ -142,8 +163,7 @@ def keeps_runs_apart(part: Sink, seed: int) -> str | None:
 def _has(run: RunInfo, mark: float) -> bool:
     """Whether a number stands in a file of the run, as text or as the bytes of a float."""
     forms = [f"{mark:.7g}"[:6].encode(), *(struct.pack(code, mark) for code in ("<f", ">f", "<d", ">d"))]
-    files = [path.read_bytes() for path in Path(run.dir).rglob("*") if path.is_file()]
-    return any(form in content for form in forms for content in files)
+    return any(form in content for form in forms for content in _contents(run))
 
 
 def closes_at_any_time(part: Sink, seed: int) -> str | None:
@@ -198,6 +218,7 @@ RULES: tuple[Rule, ...] = (
     takes_whatever_happens,
     edits_nothing,
     goes_on_after_a_stop,
+    tells_what_is_void,
     closes_at_any_time,
     lets_go_when_closed,
     keeps_runs_apart,

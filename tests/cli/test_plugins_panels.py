@@ -85,6 +85,18 @@ class Rash(Steps):
         return f"{run['rows'][-1]['loss']:.3f}"
 
 
+class Stuck(Steps):
+    def draw(self, run, width, height):
+        import time
+
+        time.sleep(1000)
+
+
+class Cancelled(Steps):
+    def draw(self, run, width, height):
+        raise KeyboardInterrupt  # as if somebody pressed Ctrl-C meanwhile
+
+
 class Heavy(Steps):
     def draw(self, run, width, height):
         import torch
@@ -96,6 +108,7 @@ SLOW = "import time\ntime.sleep(0.4)\nfrom difftool.api import hookimpl\n@hookim
 ENTRIES = {
     "kit-many": "[difftool]\nmany = kit_parts\n[difftool.panels]\nmany = kit_parts:Steps\n",
     "kit-panel": "[difftool.panels]\nrash = kit_parts:Rash\n",
+    "kit-stuck": "[difftool.panels]\nstuck = kit_parts:Stuck\ncancelled = kit_parts:Cancelled\n",
     "kit-heavy": "[difftool.panels]\nheavy = kit_parts:Heavy\n",
     "kit-broken": "[difftool.panels]\ngone = kit_gone:Gone\n",
     "kit-top": "[difftool]\ntop = kit_top\n",
@@ -181,7 +194,7 @@ def test_a_panel_is_imported_only_if_it_is_meant(site, cli):
 MANY = """KIND    NAME             RULES KEPT  STATE
 loss    kit-many:means   14 of 14    ok
 metric  kit-many:light   8 of 8      ok
-sink    kit-many:lines   8 of 8      ok
+sink    kit-many:lines   9 of 9      ok
 panel   kit-many:many    7 of 7      ok
 
 not checked: metric kit-many:picky (it refuses all that it could be asked with: pictures of 299x299 are needed)
@@ -206,6 +219,21 @@ def test_check_of_panels(site, cli):
     assert code == 7
     assert "plugin kit-broken:panel.gone: ModuleNotFoundError: No module named 'kit_gone'" in out
     assert cli("check", "kit-panel", "--set", "size=3")[0] == 2
+
+
+def test_check_of_a_panel_that_never_comes_back(site, cli, monkeypatch):
+    from difftool.testing import patience
+
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    code, out, _ = cli("check", "panel.stuck")
+    assert code == 7
+    assert "  and 4 more rules\n      it has not answered after 0.5 s, and is asked no more\n" in out
+
+
+def test_a_check_can_be_interrupted(site, cli):
+    code, out, err = cli("check", "panel.cancelled")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "difftool: error: interrupted while checking panel kit-stuck:cancelled"
 
 
 def test_whoever_loads_torch_at_the_top_is_told(site, cli):

@@ -11,7 +11,7 @@ from difftool.api import Sink, SinkWriter
 
 
 class Writer(SinkWriter):
-    """Lines of JSON, one for each row."""
+    """Lines of JSON, one for each row, and one for each start: after it, rows above its from_step are void."""
 
     mode = "a"
 
@@ -20,7 +20,7 @@ class Writer(SinkWriter):
         self.file = Path(run.dir, "rows.jsonl").open(self.mode)  # noqa: SIM115
 
     def event(self, event):
-        if event["kind"] == "metrics":
+        if event["kind"] in ("start", "metrics"):
             print(json.dumps(event), file=self.file, flush=True)
 
     def close(self):

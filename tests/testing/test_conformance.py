@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from difftool import testing
+from difftool.api import Dataset, Field, Metric
 from difftool.builtin.schedules import Constant, Cosine, Linear
 from difftool.plugin.loader import installed
 from difftool.testing import check_backbone, check_sampler, check_schedule, conformance
@@ -139,6 +141,11 @@ def test_the_page_lists_every_rule_and_nothing_else():
     assert listed == {kind: [line_of(rule) for rule in rules] for kind, rules in conformance.RULES.items()}
 
 
+def test_the_page_names_what_there_is():
+    section = page("plugins.md").split("## Is it right?")[1].split("\n## ")[0]
+    assert [name for name in testing.__all__ if f"`{name}" not in section] == []
+
+
 def test_one_that_declares_too_little_is_told(shown):
     """The flow of the page, had it not said what it keeps."""
     flow = shown("difftool_flow").Flow
@@ -153,3 +160,35 @@ def test_one_that_declares_too_little_is_told(shown):
 )
 def test_numbers_that_are_short_or_small_are_not_taken_for_float32(part):
     assert is_computed_in_float64(part, 0) is None
+
+
+class Sized(Dataset):
+    """As many as are wished."""
+
+    count: int = Field(10**9, ge=1)
+    """pictures"""
+    pictures: int = 10**9
+    """something else"""
+
+
+class Whole(Metric):
+    """Wants many."""
+
+    count: int = Field(1000, ge=800)
+    """how many"""
+    pictures: bool = True
+    """whether it looks at them"""
+
+
+@pytest.mark.parametrize(
+    ("part", "asked"),
+    [
+        (Sized(), Sized(count=conformance.FEW)),
+        (Sized(count=7), Sized(count=7)),
+        (Whole(), Whole()),  # fewer are refused
+        (REGISTRY.get("metric", "density")(), REGISTRY.get("metric", "density")(pictures=conformance.FEW)),
+    ],
+    ids=repr,
+)
+def test_few_are_looked_at_where_few_may_be_asked_for(part, asked):
+    assert conformance._few(part) == asked

@@ -4,12 +4,14 @@ import importlib
 import random
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from difftool.testing import check_panel, examine, panels
+from difftool.testing import check_panel, examine, panels, patience
+from difftool.testing.conformance import examine_as
 from difftool.testing.rules import findings
 
 from ..docs.extract import page
@@ -166,6 +168,35 @@ def test_whoever_loads_torch_is_told(module):
 def test_whoever_prints_is_told():
     part = drawing("Prints", lambda run, width, height: print("hello") or "drawn")
     assert "it prints 'hello" in findings((panels.draws_in_every_size,), part, 0)[-1].reason
+
+
+def test_whoever_never_comes_back_is_told_once_and_asked_no_more(monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    released = threading.Event()
+    asked = []
+
+    def waits(run, width, height):
+        asked.append(threading.current_thread())
+        released.wait()
+
+    try:
+        part = drawing("Waits", waits)
+        found = examine_as("panel", part, 0)
+        assert [finding.reason for finding in found] == [
+            None,  # its title is there
+            *["it has not answered after 0.5 s, and is asked no more"] * 5,
+            None,  # and the process is as it was
+        ]
+        assert len(asked) == 1
+    finally:
+        released.set()
+        asked[0].join()
+
+
+def test_whoever_waits_in_a_process_of_its_own_is_told(module, monkeypatch):
+    monkeypatch.setattr(panels, "PATIENCE", 2.0)
+    part = module("kit_panel_waits", "import time\n" + HEAVY.replace("import torch", "time.sleep(1000)")).Late
+    assert findings((panels.needs_no_torch,), part, 0)[0].reason == "in a process of its own it has not drawn after 2 s"
 
 
 def shown():

@@ -41,6 +41,8 @@ def only_known(self, event):
 def rounded(self, event):
     if event["kind"] == "metrics":
         print(event["step"], f"{event['loss']:.4f}", file=self.file, flush=True)
+    elif event["kind"] == "start":
+        print("from", event["from_step"], file=self.file, flush=True)
 
 
 def looks(self, event):
@@ -62,6 +64,11 @@ def sorts(self, event):
     for value in event.values():
         if isinstance(value, list) and None not in value:
             value.sort(key=str, reverse=True)
+
+
+def rows_alone(self, event):
+    if event["kind"] == "metrics":
+        Writer.event(self, event)
 
 
 def tidy(run):
@@ -100,8 +107,7 @@ class Late(Writer):
     def event(self, event):
         if not hasattr(self, "file"):
             self.file = self.path.open("a")
-        if event["kind"] != "start":
-            super().event(event)
+        super().event(event)
 
 
 class Shared(Writer):
@@ -113,7 +119,7 @@ class Shared(Writer):
         self.files.append(Path(run.dir, "rows.jsonl"))
 
     def event(self, event):
-        if event["kind"] == "metrics":
+        if event["kind"] in ("start", "metrics"):
             with self.files[-1].open("a") as file:
                 print(json.dumps(event), file=file)
 
@@ -169,6 +175,7 @@ WRONG = [
     (opening("Tidy", tidy), sinks.edits_nothing, "the recipe of the run"),
     (wrong("Afresh", mode="w"), sinks.goes_on_after_a_stop, "earlier steps are lost"),
     (opening("Deletes", afresh), sinks.goes_on_after_a_stop, "earlier steps are lost"),
+    (wrong("RowsAlone", event=rows_alone), sinks.tells_what_is_void, "it keeps its row of step 30"),
     (opening("Divides", Counted), sinks.closes_at_any_time, "raises ZeroDivisionError"),
     (opening("Late", Late), sinks.closes_at_any_time, "raises AttributeError"),
     (wrong("StaysOpen", close=leaves_open), sinks.lets_go_when_closed, "rows.jsonl stays open"),
