@@ -6,6 +6,7 @@ these names at its top and stay cheap to describe.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -36,6 +37,23 @@ class Hop:
     mean_xt: float
     beta: float
     posterior: float
+
+    @property
+    def lam_t(self) -> float:
+        """lambda at t, ln(alpha_t / sigma_t); -inf without signal."""
+        return _ln(self.alpha_t, self.sigma_t) if self.alpha_t > 0 else -math.inf
+
+    @property
+    def h(self) -> float:
+        """lambda_s - lambda_t, above 0; inf where there is no signal at t or no noise at s."""
+        if self.alpha_t == 0 or self.sigma_s == 0:
+            return math.inf
+        return _ln(self.alpha_s, self.alpha_t) + _ln(self.sigma_t, self.sigma_s)
+
+
+def _ln(a: float, b: float) -> float:
+    """ln(a / b) where a / b is near 1, and would lose digits, or overflows."""
+    return math.log1p((a - b) / b) if b / 2 <= a <= 2 * b else math.log(a) - math.log(b)
 
 
 @dataclass(frozen=True, slots=True)

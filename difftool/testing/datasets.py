@@ -118,7 +118,7 @@ def what_it_gives_may_be_edited(part: Dataset, seed: int) -> str | None:
 
 
 def refuses_wrong_indices(part: Dataset, seed: int) -> str | None:
-    """Refuses an index below 0 or beyond the last with IndexError, alone and among good ones."""
+    """Refuses an index below 0 or beyond the last with IndexError, alone and among good ones, in take and values."""
     images, _ = _opened(part)
     count = len(images)
     for what in ("take", "values"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from difftool import core
 from difftool.core.sampling import spaced
 from difftool.core.schedule import Schedule
 from difftool.core.types import Denoiser, Draw, Prediction, Step
@@ -86,6 +89,12 @@ def walks_of(part: Sampler, n: int, schedule: Schedule) -> list[tuple[float, ...
     return list(dict.fromkeys([even, spaced(schedule, n, "quadratic"), own]))
 
 
+def _raised_by_the_part(error: InputError) -> bool:
+    """A refusal is the part's own; what the mathematics refuses, such as a hop that goes up, is a mistake of its."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return not Path(last.filename).is_relative_to(Path(core.__file__).parent)
+
+
 def paths_of(part: Sampler) -> dict[str, Schedule]:
     """The paths that the sampler does not refuse in so many words; it must take one at least."""
     found, refusals = {}, []
@@ -95,8 +104,9 @@ def paths_of(part: Sampler) -> dict[str, Schedule]:
         try:
             steps_of(part, point, walks_of(part, 3, schedule)[0], lambda: torch.zeros(1, 1, 1, 1, dtype=torch.float64))
         except InputError as error:
-            refusals.append(str(error))
-            continue
+            if _raised_by_the_part(error):
+                refusals.append(str(error))
+                continue
         except Exception:
             pass  # what went wrong is told by the rule that asks for this walk
         found[name] = schedule

@@ -6,9 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
+from difftool.core.sampling import SeededNoise, walk
 from difftool.plugin.house import HOUSE
 from difftool.plugin.loader import Source, load
+from difftool.testing import PATHS, Mixture
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PACKAGES = sorted(folder.name for folder in PLUGINS.iterdir() if (folder / "pyproject.toml").is_file())
@@ -104,3 +107,16 @@ def test_its_tests_ask_for_the_kit_and_the_notebooks_door_besides(path):
 )
 def test_whoever_reaches_past_it_is_seen(line):
     assert reaching(line, {"difftool.api"})
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("churn", [{}, {"churn": 6.0, "churn_from": 0.05, "churn_to": 50.0, "churn_size": 1.003}])
+def test_the_two_heuns_walk_alike(churn, path, importable):
+    schedule = PATHS[path]()
+    heuns = [importlib.import_module(name).Heun(**churn) for name in ("difftool_edm", "difftool_solvers")]
+    levels = [heun.times(schedule, 18) for heun in heuns]
+    assert levels[0] == pytest.approx(levels[1], rel=1e-9)
+    oracle = Mixture(schedule, (-0.6, 0.1, 0.7), (0.3, 0.25, 0.35), (2, 1, 3))
+    walks = [walk(heun, oracle, levels[0], SeededNoise(range(8), (1, 1, 1))) for heun in heuns]
+    for one, other in zip(*walks, strict=True):
+        torch.testing.assert_close(one.x, other.x)

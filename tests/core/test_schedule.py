@@ -1,6 +1,7 @@
 """Schedules: hops of any length, levels between the integers, what is refused."""
 
 import math
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from difftool.builtin.schedules import Constant, Cosine, Linear
 from difftool.core.schedule import Schedule
+from difftool.core.types import Hop
 from difftool.errors import InputError
 
 
@@ -111,6 +113,36 @@ def test_hops_over_many_levels_are_the_hops_of_a_respaced_schedule(name):
         short, long = few.hop(k, k - 1), schedule.hop(40 * k, 40 * (k - 1))
         for field in ("alpha_t", "sigma_t", "alpha_s", "sigma_s", "mean_x0", "mean_xt", "beta", "posterior"):
             assert getattr(short, field) == getattr(long, field)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "flow", "flow-table", "exploding"])
+def test_a_hop_knows_lambda_and_by_how_much_it_rises(name):
+    schedule = SCHEDULES[name]
+    for t, s in [(1000, 0), (1000, 999), (1000, 1), (999.5, 3), (700.25, 400), (2, 1), (1, 0)]:
+        hop, low, high = schedule.hop(t, s), float(lam(schedule, t)), float(lam(schedule, s))
+        close([hop.lam_t, hop.h], [low, high - low])
+        assert (hop.h == math.inf) == (s == 0 or (t == 1000 and "flow" in name))
+
+
+EXTREMES = [  # alpha_t, sigma_t, alpha_s, sigma_s
+    (1e-300, 1e10, 3e-300, 1e-300),
+    (5e-324, 1.0, 1e-320, 1.0),
+    (1.0, 1e300, 1.0, 1e-300),
+    (0.6, 0.8, 0.6 + 1e-13, 0.8 - 1e-13),
+    (1.0, 80.0, 1.0, math.nextafter(80.0, 0)),
+    (math.nextafter(0.5, 1), 0.5, 0.9, 0.1),
+    (0.5, 0.8, 0.5, 0.4),
+]
+
+
+@pytest.mark.parametrize("coefficients", EXTREMES)
+def test_both_are_right_to_the_last_digits_however_large_or_near_the_coefficients_are(coefficients):
+    with localcontext(prec=50):
+        alpha_t, sigma_t, alpha_s, sigma_s = map(Decimal, coefficients)
+        lam_t, lam_s = (alpha_t / sigma_t).ln(), (alpha_s / sigma_s).ln()
+        expected = float(lam_t), float(lam_s - lam_t)
+    hop = Hop(2.0, 1.0, *coefficients, 0.0, 0.0, 0.0, 0.0)
+    assert (hop.lam_t, hop.h) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_a_hop_goes_down_within_the_schedule():

@@ -28,6 +28,16 @@ class StopsShort(Right):
         yield from super().run(denoiser, x, times[:-1], draw)
 
 
+class HopsUpOnTheFlow(Right):
+    """What difftool's own mathematics refuses is no path that the sampler refuses."""
+
+    def run(self, denoiser, x, times, draw):
+        alpha, sigma = (float(value) for value in denoiser.schedule.at(times[0] / 2))
+        if abs(alpha**2 + sigma**2 - 1) > 1e-6:
+            denoiser.schedule.hop(0.0, times[0])
+        yield from super().run(denoiser, x, times, draw)
+
+
 class YieldsTheStart(Right):
     def run(self, denoiser, x, times, draw):
         yield Step(0, len(times) - 1, times[0], x, x)
@@ -218,6 +228,7 @@ class ReadsAMixThatIsNotThere(Learned):
 
 
 ROWS = [
+    (HopsUpOnTheFlow, samplers.copes_with_every_path, "a hop goes down"),
     (NoiseAtTheEnd, samplers.lands_on_the_only_picture, "away from the only picture"),
     (ClipsTooMuch, samplers.lands_on_the_only_picture, "away from the only picture"),
     (StopsShort, samplers.one_step_a_hop, "yields"),

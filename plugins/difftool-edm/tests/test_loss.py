@@ -6,30 +6,22 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from difftool.api import Noised, Schedule
+from difftool import testing
+from difftool.api import Noised
 from difftool_edm.loss import Lognormal
 from difftool_edm.schedule import Exploding
 from difftool_edm.target import Preconditioned
 
-
-def linear():
-    return Schedule.from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
-
-
-PATHS = {"exploding": lambda: Exploding().build(), "linear": linear}
+PATHS = {"edm": Exploding().build, "linear": testing.PATHS["linear"]}
 DATA = 0.4
-TARGETS = {
-    "edm": Preconditioned(sigma_data=DATA).coefficients,
-    "eps": lambda alpha, sigma: (1 / alpha, -sigma / alpha, 1.0),
-    "x0": lambda alpha, sigma: (0 * alpha, 1 + 0 * alpha, 1.0),
-}
+TARGETS = {"edm": Preconditioned(sigma_data=DATA), "eps": testing.TARGETS["eps"], "x0": testing.TARGETS["x0"]}
 
 
-def noised(path, coefficients, t):
+def noised(path, target, t):
     """What difftool hands a loss, put together from its description."""
     schedule = PATHS[path]()
     alpha, sigma = schedule.at(t)
-    skip, out, _ = coefficients(alpha, sigma)
+    skip, out = (each + 0 * alpha for each in target.coefficients(alpha, sigma)[:2])
     x0, eps = torch.randn((2, len(t), 1, 2, 3), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     alpha, sigma, skip, out = (each[:, None, None, None] for each in (alpha, sigma, skip, out))
     x_t = alpha * x0 + sigma * eps
@@ -78,8 +70,8 @@ def test_for_the_target_edm_the_network_s_error_weighs_1_at_every_level(path):
 def test_before_it_has_learned_anything_every_level_costs_1():
     """EDM's balance: a network that answers 0, on data of spread sigma_data."""
     t = torch.linspace(1, 1000, 40, dtype=torch.float64).repeat_interleave(2000)
-    batch = noised("exploding", TARGETS["edm"], t)
-    skip, out, _ = TARGETS["edm"](batch.alpha, batch.sigma)
+    batch = noised("edm", TARGETS["edm"], t)
+    skip, out, _ = TARGETS["edm"].coefficients(batch.alpha, batch.sigma)
     x0 = DATA * batch.x0
     target = (x0 - skip * (batch.alpha * x0 + batch.sigma * batch.eps)) / out
     batch = Noised(**{name: getattr(batch, name) for name in Noised.__slots__} | {"x0": x0, "target": target})

@@ -6,23 +6,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from difftool.api import Prediction, Schedule
+from difftool import testing
+from difftool.api import Prediction
 from difftool.testing import Gaussian, Mixture
 from difftool_edm.sampler import Heun
 from difftool_edm.schedule import Exploding
 
-
-def linear():
-    return Schedule.from_betas(torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64))
-
-
-def cosine():
-    u = torch.arange(1001, dtype=torch.float64) / 1000
-    abar = ((u + 0.008) / 1.008 * math.pi / 2).cos().square()
-    return Schedule.from_betas((1 - abar[1:] / abar[:-1]).clamp(max=0.999))
-
-
-PATHS = {"exploding": lambda: Exploding().build(), "linear": linear, "cosine": cosine}
+PATHS = {"edm": Exploding().build, "linear": testing.PATHS["linear"], "cosine": testing.PATHS["cosine"]}
 
 
 def noise(seed, count=64):
@@ -184,7 +174,7 @@ def test_it_asks_twice_a_step_but_once_at_the_last_and_never_outside(first):
 
 
 def test_without_churn_nothing_is_drawn():
-    schedule = linear()
+    schedule = PATHS["linear"]()
     x = started(schedule, noise(4))
 
     def never():
@@ -194,14 +184,9 @@ def test_without_churn_nothing_is_drawn():
     assert last.t == 0
 
 
-def flow():
-    t = torch.arange(101, dtype=torch.float64) / 100
-    return Schedule(1 - t, t)
-
-
-@pytest.mark.parametrize("make", [flow, cosine])
-def test_a_schedule_that_goes_on_beyond_80_is_entered_there_by_one_call(make):
-    schedule, sampler = make(), Heun()
+@pytest.mark.parametrize("path", ["flow", "cosine"])
+def test_a_schedule_that_goes_on_beyond_80_is_entered_there_by_one_call(path):
+    schedule, sampler = testing.PATHS[path](), Heun()
     times = sampler.times(schedule, 60)
     assert times[0] == schedule.T
     i, high, low = torch.arange(1, 60), 80 ** (1 / 7), float(ratios(schedule, [1.0])) ** (1 / 7)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from truth import DDIM, PATHS, SAMPLERS, Known
+from truth import DDIM, SAMPLERS, Known
+
+from difftool.testing import PATHS
 
 AT_10 = {  # sampler: the error after 10 calls as a share of ddim's, at most, on linear, cosine, flow and exploding
     "dpm-2m": (0.35, 0.6, 0.85, 0.4),

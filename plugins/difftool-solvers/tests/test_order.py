@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from truth import DDIM, PATHS, SAMPLERS, Known
+from truth import DDIM, SAMPLERS, Known
 
 from difftool.api import Schedule
+from difftool.testing import PATHS
 
 MEASURED = {  # sampler: the order between 40 and 160 steps, at least and at most, on every path
     "dpm-2m": (1.9, 2.2),

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from truth import PATHS
 
 from difftool.api import Prediction
+from difftool.testing import PATHS
 from difftool_solvers import DPM3M
 from difftool_solvers.ipndm import WEIGHTS
 from difftool_solvers.path import shares, towards

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import difftool
 import difftool_solvers
 
 RECIPE = Path(difftool_solvers.__file__).parent / "recipes" / "fast-faces.toml"
@@ -19,7 +20,9 @@ def test_the_recipe_is_good():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_samples_in_ten_to_twelve_steps_with_an_owned_name():
-    recipe = tomllib.loads(RECIPE.read_text())
+def test_it_trains_and_samples_in_ten_to_twelve_steps(tmp_path):
+    sets = ["train.steps=1", "train.batch=2", "data.count=8", "preview.count=1"]
+    run = difftool.train(str(RECIPE), set=sets, profile="none", runs=tmp_path, name="short")
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
     assert recipe["sampler"]["name"] == "difftool-solvers:unipc"
     assert 10 <= recipe["sample"]["steps"] == recipe["preview"]["steps"] <= 12

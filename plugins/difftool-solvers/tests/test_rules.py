@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from truth import PATHS, SAMPLERS, Known, no_noise
+from truth import SAMPLERS, Known, no_noise
 
 import difftool_solvers
 from difftool.api import Sampler, Schedule, spaced
-from difftool.testing import Gaussian, check_sampler, variants
+from difftool.testing import PATHS, Gaussian, check_sampler, variants
 from difftool_solvers import DPM2M, DPM2MSDE, Heun, UniPC
 
 OFFERED = {}
@@ -32,7 +32,7 @@ def test_it_keeps_every_rule_in_every_setting(name, other):
 
 
 def test_churned_heun_keeps_every_rule():
-    check_sampler(Heun(churn=20, churn_max=50, churn_noise=1.0))
+    check_sampler(Heun(churn=20, churn_to=50, churn_size=1.0))
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -46,11 +46,12 @@ def test_levels_are_few_and_hardly_any_lie_where_a_picture_is_drowned(name, path
     assert int((ratios(schedule, times) > 80).sum()) <= 3
 
 
+@pytest.mark.parametrize("n", [1, 2, 12])
 @pytest.mark.parametrize("spacing", ["uniform", "quadratic", "logsnr", "karras"])
 @pytest.mark.parametrize("path", PATHS)
-def test_levels_are_those_of_difftool(spacing, path):
+def test_levels_are_those_of_difftool(spacing, path, n):
     schedule = PATHS[path]()
-    assert UniPC(spacing=spacing).times(schedule, 12) == spaced(schedule, 12, spacing)
+    assert UniPC(spacing=spacing).times(schedule, n) == spaced(schedule, n, spacing)
 
 
 def ratios(schedule, times):
@@ -130,7 +131,7 @@ def test_without_fresh_noise_it_is_dpm_2m_to_the_bit(path):
 @pytest.mark.parametrize("path", PATHS)
 def test_churn_leaves_mean_and_variance_right(path):
     schedule = PATHS[path]()
-    found = [spread(Heun(churn=churn, churn_min=0.05, churn_max=50), schedule, 0.4, 200) for churn in (0, 10)]
+    found = [spread(Heun(churn=churn, churn_from=0.05, churn_to=50), schedule, 0.4, 200) for churn in (0, 10)]
     for mean, std in found:
         assert abs(mean - 0.3) < 5e-3
         assert abs(std - 0.4) < 5e-3
@@ -154,7 +155,7 @@ def test_churn_goes_up_within_its_bounds_and_never_above_the_start(path):
     denoiser = Levels(known)
     times = (700.0, 699.0, 500.0, 300.0, 100.0, 10.0, 1.0, 0.0)
     x = known.noise.new_zeros(2, 1, 1, 1)
-    part = Heun(churn=2.8, churn_min=0.05, churn_max=1e9, churn_noise=1.003)
+    part = Heun(churn=2.8, churn_from=0.05, churn_to=1e9, churn_size=1.003)
     steps = list(part.run(denoiser, x, times, lambda: torch.ones_like(x)))
     assert len(steps) == 7
     assert max(denoiser.asked) == 700
@@ -180,6 +181,14 @@ def test_calls(name):
     sampler = OFFERED[name]()
     list(sampler.run(denoiser, known.noise, sampler.times(known.schedule, 10), no_noise))
     assert len(denoiser.asked) == (18 if name == "heun" else 10)
+
+
+def test_heun_asks_twice_from_80_on_however_80_is_rounded():
+    ratio = torch.linspace(0, math.nextafter(80, 81), 1001, dtype=torch.float64)
+    known = Known(Schedule(torch.ones_like(ratio), ratio))
+    denoiser = Levels(known)
+    list(Heun().run(denoiser, known.noise, Heun().times(known.schedule, 10), no_noise))
+    assert len(denoiser.asked) == 19
 
 
 def test_all_are_samplers_with_help():

@@ -1,4 +1,4 @@
-"""What the tests share: paths from picture to noise, data whose way back from noise is known, and every sampler."""
+"""What the tests share: data whose way back from noise is known, and every sampler."""
 
 from __future__ import annotations
 
@@ -31,31 +31,6 @@ SAMPLERS = {
     "ipndm-4": IPNDM(),
     "heun": Heun(),
 }
-
-
-def linear(T=1000):
-    return Schedule.from_betas(torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * 1000 / T)
-
-
-def cosine(T=1000):
-    u = torch.arange(T + 1, dtype=torch.float64) / T
-    abar = ((u + 0.008) / 1.008 * math.pi / 2).cos().square()
-    return Schedule.from_betas((1 - abar[1:] / abar[:-1]).clamp(max=0.999))
-
-
-def flow(T=1000):
-    def line(t):
-        return 1 - t / T, t / T
-
-    return Schedule(*line(torch.arange(T + 1, dtype=torch.float64)), line)
-
-
-def exploding(T=1000):
-    sigma = torch.linspace(0.002 ** (1 / 7), 80 ** (1 / 7), T, dtype=torch.float64) ** 7
-    return Schedule(torch.ones(T + 1, dtype=torch.float64), torch.cat([sigma.new_zeros(1), sigma]))
-
-
-PATHS = {"linear": linear, "cosine": cosine, "flow": flow, "exploding": exploding}
 
 
 @dataclass

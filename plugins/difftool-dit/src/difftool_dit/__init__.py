@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from difftool.api import Spec
 
-__version__ = "0.1.0"
-
 SIZES = {"S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16)}
 """depth, width and heads of the published networks"""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from difftool.api import Denoiser, Draw, Field, Sampler, Step
+from difftool.api import Denoiser, Draw, Field, Hop, Sampler, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,8 +42,8 @@ class Heun(Sampler):
         n = n or min(18, schedule.T)
         if n == 1:
             return T, 0.0
-        alpha, sigma = schedule.at(torch.tensor([T, 1.0], dtype=torch.float64))
-        high, low = ((sigma / alpha).clamp(max=self.highest) ** (1 / self.rho)).tolist()
+        most = math.log(self.highest)
+        high, low = (math.exp(min(-schedule.hop(t, 0).lam_t, most) / self.rho) for t in (T, 1))
         roots = torch.linspace(high, low, n, dtype=torch.float64)
         return T, *schedule.level(-self.rho * roots[1:-1].log()).tolist(), 1.0, 0.0
 
@@ -51,10 +51,10 @@ class Heun(Sampler):
         """Up a little with new noise, down along the slope there, then again along the mean of both ends' slopes."""
         schedule, total = denoiser.schedule, len(times) - 1
         for index, (t, s) in enumerate(pairwise(times), 1):
-            if (higher := self._higher(schedule, t, times)) > t:
-                up = schedule.hop(higher, t)  # forward, so the hop that leads back tells how
+            hop = schedule.hop(t, s)
+            if (higher := self._higher(schedule, hop, times)) > t:
+                up, hop = schedule.hop(higher, t), schedule.hop(higher, s)  # `up` leads back, and so tells the way
                 x = up.alpha_t / up.alpha_s * x + self.churn_size * math.sqrt(up.beta) * draw()
-            hop = schedule.hop(higher, s)
             guess = denoiser(x, higher)
             x = hop.alpha_s * guess.x0 + hop.sigma_s * guess.eps
             # Beyond, x is straight in sigma / alpha and hops are huge: the mean of two slopes would spoil it.
@@ -63,11 +63,10 @@ class Heun(Sampler):
                 x = x + bend / 2 * (denoiser(x, s).eps - guess.eps)
             yield Step(index, total, s, x, guess.x0)
 
-    def _higher(self, schedule: Schedule, t: float, times: tuple[float, ...]) -> float:
+    def _higher(self, schedule: Schedule, hop: Hop, times: tuple[float, ...]) -> float:
         """The level that noise is added up to: t itself if none is, and never above where the walk began."""
-        alpha, sigma = (float(value) for value in schedule.at(t))
-        top = math.inf if self.churn_to is None else self.churn_to
-        if self.churn == 0 or t == times[0] or not self.churn_from * alpha <= sigma <= top * alpha:
-            return t
+        least, most = self.churn_from, math.inf if self.churn_to is None else self.churn_to
+        if self.churn == 0 or hop.t == times[0] or not least * hop.alpha_t <= hop.sigma_t <= most * hop.alpha_t:
+            return hop.t
         factor = 1 + min(self.churn / (len(times) - 1), math.sqrt(2) - 1)
-        return min(max(t, float(schedule.level(math.log(alpha / sigma / factor)))), times[0])
+        return min(max(hop.t, float(schedule.level(hop.lam_t - math.log(factor)))), times[0])

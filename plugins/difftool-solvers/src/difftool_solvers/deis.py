@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from difftool.api import Denoiser, Draw, Step
-from difftool_solvers.path import Fast, along, blend, lam, rise, shares
+from difftool_solvers.path import Fast, along, blend, shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class DEIS(Fast):
         past: list[tuple[float, Tensor]] = []  # (lambda, eps), newest first
         for index, (t, s) in enumerate(pairwise(times), 1):
             hop = denoiser.schedule.hop(t, s)
-            guess, start, h = denoiser(x, t), lam(hop), rise(hop)
+            guess, start, h = denoiser(x, t), hop.lam_t, hop.h
             eps = guess.eps
             if start > -math.inf:  # a guess without signal is infinitely far away, and counts nothing
                 past = [(start, eps), *past][: self.order]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from difftool.api import Denoiser, Draw, Field, Step
-from difftool_solvers.path import Fast, fade, rise, towards
+from difftool_solvers.path import Fast, towards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,12 +37,12 @@ def _second_order(denoiser: Denoiser, x: Tensor, times: tuple[float, ...], draw:
     old, h_old = None, math.inf
     for index, (t, s) in enumerate(pairwise(times), 1):
         hop = denoiser.schedule.hop(t, s)
-        h, x0 = rise(hop), denoiser(x, t).x0
+        h, x0 = hop.h, denoiser(x, t).x0
         D = x0 if old is None or s == 0 else x0 + h / h_old / 2 * (x0 - old)
-        kept = fade(hop) ** eta
+        kept = math.exp(-h) ** eta
         x = hop.alpha_s * D + kept * hop.sigma_s / hop.sigma_t * (x - hop.alpha_t * D)
         if eta > 0 and s > 0:
-            x = x + hop.sigma_s * math.sqrt(1 - kept**2) * draw()
+            x = x + hop.sigma_s * math.sqrt(-math.expm1(-2 * eta * h)) * draw()
         old, h_old = x0, h
         yield Step(index, len(times) - 1, s, x, x0)
 
@@ -58,11 +58,11 @@ class DPM3M(Fast):
         past: list[tuple[float, Tensor]] = []  # (h of the step that followed, x0), newest first
         for index, (t, s) in enumerate(pairwise(times), 1):
             hop = denoiser.schedule.hop(t, s)
-            h, x0 = rise(hop), denoiser(x, t).x0
+            h, x0 = hop.h, denoiser(x, t).x0
             x = towards(hop, x, x0)
             if s > 0 and len(past) == 1:
                 ((h0, x1),) = past
-                x = x + hop.alpha_s * (1 - fade(hop)) * h / h0 / 2 * (x0 - x1)
+                x = x + hop.alpha_s * -math.expm1(-h) * h / h0 / 2 * (x0 - x1)
             elif s > 0 and past:
                 (h0, x1), (h1, x2) = past
                 slope, before = h / h0 * (x0 - x1), h / h1 * (x1 - x2)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from difftool.api import Denoiser, Draw, Field, Hop, Step
-from difftool_solvers.path import CEILING, Fast, Levels, along, lam, ratio
+from difftool_solvers.path import CEILING, Fast, Levels, along
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,13 +26,13 @@ class Heun(Fast):
     """where the levels lie, unless sample.spacing says it. bent: even in log SNR, but sparse where sigma / alpha is
     above 80;  edm: even in (sigma / alpha)^(1/7) from 80 down;  others: as in sample.spacing"""
     churn: float = Field(0.0, ge=0)
-    """S_churn, how much noise is fresh: a step first raises sigma / alpha by churn / n of it, at most by sqrt(2) - 1"""
-    churn_min: float = Field(0.0, ge=0)
-    """S_min: no fresh noise where sigma / alpha is below"""
-    churn_max: float | None = Field(None, gt=0)
-    """S_max: no fresh noise where sigma / alpha is above; absent: everywhere"""
-    churn_noise: float = Field(1.0, gt=0)
-    """S_noise: the fresh noise's standard deviation; a little more than 1 makes up for networks that remove too much"""
+    """how much noise is fresh (S_churn): a step first raises sigma / alpha by churn / n, at most by sqrt(2) - 1"""
+    churn_from: float = Field(0.0, ge=0)
+    """no fresh noise where sigma / alpha is below (S_tmin)"""
+    churn_to: float | None = Field(None, gt=0)
+    """no fresh noise where sigma / alpha is above (S_tmax); absent: no such end"""
+    churn_size: float = Field(1.0, gt=0)
+    """standard deviation of the fresh noise (S_noise); a little above 1 makes up for detail that gets lost"""
 
     def run(self, denoiser: Denoiser, x: Tensor, times: tuple[float, ...], draw: Draw) -> Iterator[Step]:
         """d(x / alpha) = eps d(sigma / alpha), with the mean of eps at both ends of the step."""
@@ -42,17 +42,18 @@ class Heun(Fast):
             top = self._churned(schedule, hop, n, times[0])
             if top > t:
                 back, hop = schedule.hop(top, t), schedule.hop(top, s)
-                x = back.alpha_t / back.alpha_s * x + self.churn_noise * math.sqrt(back.beta) * draw()
+                x = back.alpha_t / back.alpha_s * x + self.churn_size * math.sqrt(back.beta) * draw()
             guess = denoiser(x, hop.t)
             x = along(hop, guess, guess.eps)
             # First order into clean data; and above EDM's levels, where x is straight and hops are huge: a mean of
             # slopes would spoil it.
-            if s > 0 and ratio(hop) <= CEILING:
+            if s > 0 and hop.sigma_t <= CEILING * hop.alpha_t * (1 + 1e-9):
                 x = along(hop, guess, (guess.eps + denoiser(x, s).eps) / 2)
             yield Step(index, n, s, x, guess.x0)
 
     def _churned(self, schedule: Schedule, hop: Hop, n: int, highest: float) -> float:
         """The level where sigma / alpha is 1 + churn / n times what it is, but none above the walk's first."""
-        if self.churn == 0 or hop.t == highest or not self.churn_min <= ratio(hop) <= (self.churn_max or math.inf):
+        least, most = self.churn_from, math.inf if self.churn_to is None else self.churn_to
+        if self.churn == 0 or hop.t == highest or not least * hop.alpha_t <= hop.sigma_t <= most * hop.alpha_t:
             return hop.t
-        return min(float(schedule.level(lam(hop) - math.log1p(min(self.churn / n, math.sqrt(2) - 1)))), highest)
+        return min(float(schedule.level(hop.lam_t - math.log1p(min(self.churn / n, math.sqrt(2) - 1)))), highest)

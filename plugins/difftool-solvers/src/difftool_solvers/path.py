@@ -1,7 +1,9 @@
 """The maths that the samplers share: x_t = alpha x0 + sigma eps, lambda = ln(alpha / sigma), coefficients as floats.
 
 Every step here is the first-order one (ddim) with a better x0 or eps than the last guess: the mean over the step, as
-far as older guesses tell it. Infinite lambdas are no special case: no signal at T (-inf), no noise at 0 (+inf).
+far as older guesses tell it. The first-order step needs no lambda, so it holds where lambda is infinite too: without
+signal (-inf, at T) and without noise (inf, at 0). What betters the guess does need it: it is left out in a step to
+level 0, and a guess without signal counts nothing in later steps where lambda tells guesses apart.
 """
 
 from __future__ import annotations
@@ -40,39 +42,21 @@ class Fast(Sampler):
         from difftool.api import spaced
 
         n = n if n is not None else min(20, schedule.T)
-        high, low = (ratio(schedule.hop(t, 0)) for t in (schedule.T, 1))
-        if n < 3 or low >= CEILING:  # nothing between T and 1 to place, or nowhere to place it
+        match self.spacing:
+            case "uniform" | "quadratic" | "logsnr" | "karras" as even:
+                return spaced(schedule, n, even)
+        high, low = (schedule.hop(t, 0).lam_t for t in (schedule.T, 1))
+        if n < 3 or low <= -math.log(CEILING):  # nothing between T and 1 to place, or nowhere to place it
             return spaced(schedule, n, "logsnr")
-        if self.spacing == "bent":  # ln(1 / r + 1 / 80), which is finite where r is not
-            first, last = (math.log(1 / r + 1 / CEILING) for r in (high, low))
-            ratios = [1 / (math.exp(first + k / (n - 1) * (last - first)) - 1 / CEILING) for k in range(1, n - 1)]
-        elif self.spacing == "edm":
-            first, last = (min(r, CEILING) ** (1 / 7) for r in (high, low))
-            ratios = [(first + k / (n - 1) * (last - first)) ** 7 for k in range(1, n - 1)]
+        places = [k / (n - 1) for k in range(1, n - 1)]
+        if self.spacing == "bent":  # r is sigma / alpha: ln(1 / r + 1 / 80), which is finite where r is not
+            first, last = (math.log(math.exp(lam) + 1 / CEILING) for lam in (high, low))
+            ratios = [1 / (math.exp(first + place * (last - first)) - 1 / CEILING) for place in places]
         else:
-            return spaced(schedule, n, self.spacing)
+            first, last = (math.exp(min(-lam, math.log(CEILING)) / 7) for lam in (high, low))
+            ratios = [(first + place * (last - first)) ** 7 for place in places]
         levels = schedule.level(-torch.tensor(ratios, dtype=torch.float64).log()).tolist()
         return float(schedule.T), *levels, 1.0, 0.0
-
-
-def fade(hop: Hop) -> float:
-    """e^-h, h = lambda_s - lambda_t: 0 if there is no signal at t or no noise at s."""
-    return hop.alpha_t * hop.sigma_s / (hop.alpha_s * hop.sigma_t)
-
-
-def ratio(hop: Hop) -> float:
-    """sigma / alpha at t, perhaps infinite."""
-    return hop.sigma_t / hop.alpha_t if hop.alpha_t > 0 else math.inf
-
-
-def rise(hop: Hop) -> float:
-    """h = lambda_s - lambda_t, perhaps infinite."""
-    return -math.log(fade(hop)) if fade(hop) > 0 else math.inf
-
-
-def lam(hop: Hop) -> float:
-    """lambda at t; -inf if there is no signal."""
-    return -math.log(ratio(hop))
 
 
 def towards(hop: Hop, x: Tensor, x0: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from difftool.api import Denoiser, Draw, Hop, Step
-from difftool_solvers.path import Fast, fade, lam, rise, shares, towards
+from difftool_solvers.path import Fast, shares, towards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ class UniPC(Fast):
         for index, (t, s) in enumerate(pairwise(times), 1):
             x0 = denoiser(x, t).x0
             here = denoiser.schedule.hop(t, s)
-            now = lam(here), x0
+            now = here.lam_t, x0
             if hop is not None:
                 x = towards(hop, start, self._mean(hop, past, now))
             past, hop, start = [now, *past][: self.order], here, x
@@ -42,14 +42,14 @@ class UniPC(Fast):
 
     def _mean(self, hop: Hop, past: list[tuple[float, Tensor]], end: tuple[float, Tensor] | None = None) -> Tensor:
         """The guess over this step: from the past alone, or knowing the guess at its end as well."""
-        h, (now, x0) = rise(hop), past[0]
+        h, (now, x0) = hop.h, past[0]
         older = [(each, guess) for each, guess in past[1:] if each > -math.inf]
         known = [((each - now) / h, guess) for each, guess in older] + ([(1.0, end[1])] if end else [])
         if not known:
             return x0
         if len(known) == 1:
             ((r, guess),) = known
-            stretch = h / (1 - fade(hop)) if self.variant == "bh1" and h < math.inf else 1.0
+            stretch = h / -math.expm1(-h) if self.variant == "bh1" and h < math.inf else 1.0
             return x0 + stretch / 2 / r * (guess - x0)
         _, *rest = shares([0.0, *(r for r, _ in known)], h)
         return x0 + sum(share * (guess - x0) for share, (_, guess) in zip(rest, known, strict=True))
