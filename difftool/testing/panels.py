@@ -178,7 +178,7 @@ def needs_no_torch(panel: Any, seed: int) -> str | None:
             )
         except subprocess.TimeoutExpired as error:
             raise NoAnswerError(f"in a process of its own it has not drawn after {PATIENCE:g} s") from error
-    where = done.stdout.strip().rpartition("\n")[2]
+    where = done.stdout.removesuffix("\n").rpartition("\n")[2]  # the last line, be it empty: panels may print
     return f"{where} loads torch, and the dashboard does without" if where else None
 
 

@@ -232,7 +232,7 @@ def in_another_process(part: Component, *lines: str) -> str | None:
     )
     if done.returncode:
         raise RuntimeError(f"in another process: {done.stderr.strip().splitlines()[-1:]}")
-    return done.stdout.strip().rpartition("\n")[2] or None
+    return done.stdout.removesuffix("\n").rpartition("\n")[2] or None
 
 
 @contextlib.contextmanager

@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
-from difftool.cli import app
 from difftool.plugin import loader
 
 PLUGIN = '''
@@ -53,19 +53,6 @@ def site(tmp_path, monkeypatch):
     loader.installed.cache_clear()
     for name in ("toy_module", "watcher_module"):
         sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, standard output, standard error)."""
-
-    def cli(*argv):
-        monkeypatch.setattr(sys, "argv", ["difftool", *argv])
-        with pytest.raises(SystemExit) as caught:
-            app.main()
-        return caught.value.code, *capsys.readouterr()
-
-    return cli
 
 
 def test_list(site, cli):
@@ -183,3 +170,24 @@ def test_a_wrong_wish(cli, monkeypatch):
     monkeypatch.setenv("DIFFTOOL_PLUGINS", "nnone")
     code, _, err = cli("plugins", "list")
     assert (code, err) == (2, "difftool: error: DIFFTOOL_PLUGINS is 'nnone'; it may be 'all' or 'none'\n")
+
+
+@pytest.mark.parametrize("name", ["unipc", "sampler.unipc", "difftool-solvers:unipc", "difftool-solvers"])
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_a_part_of_the_house_that_is_not_installed_names_its_package(cli, command, name, monkeypatch):
+    monkeypatch.setattr(metadata, "distributions", list)  # it may be installed here
+    loader.installed.cache_clear()
+    code, _, err = cli("plugins", command, name)
+    loader.installed.cache_clear()
+    assert code == 2
+    assert err.splitlines()[:2] == [
+        f"difftool: error: {name!r} is not installed",
+        "why: it comes with difftool-solvers",
+    ]
+    assert "pip install difftool-solvers" in err
+
+
+def test_a_new_package_may_not_take_a_name_of_the_house(cli):
+    code, _, err = cli("plugins", "new", "unipc", "--kind", "sampler")
+    assert code == 2
+    assert "unipc is what difftool-solvers calls its sampler" in err

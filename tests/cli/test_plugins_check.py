@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from difftool.cli import app
 from difftool.plugin import loader
 
 WRONG = '''
@@ -87,16 +86,9 @@ def site(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, standard output, standard error)."""
-
-    def cli(*argv):
-        monkeypatch.setattr(sys, "argv", ["difftool", "plugins", "check", *argv])
-        with pytest.raises(SystemExit) as caught:
-            app.main()
-        return caught.value.code, *capsys.readouterr()
-
-    return cli
+def cli(cli):
+    """Runs `difftool plugins check` in this process."""
+    return lambda *argv: cli("plugins", "check", *argv)
 
 
 SUM = """KIND  NAME         RULES KEPT  STATE

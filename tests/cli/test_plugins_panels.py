@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from difftool.cli import app
 from difftool.plugin import loader
 
 PARTS = '''
@@ -138,16 +137,9 @@ def site(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, standard output, standard error)."""
-
-    def cli(*argv):
-        monkeypatch.setattr(sys, "argv", ["difftool", "plugins", *argv])
-        with pytest.raises(SystemExit) as caught:
-            app.main()
-        return caught.value.code, *capsys.readouterr()
-
-    return cli
+def cli(cli):
+    """Runs `difftool plugins` in this process."""
+    return lambda *argv: cli("plugins", *argv)
 
 
 def test_panels_are_listed(site, cli):

@@ -9,24 +9,9 @@ import sys
 
 import pytest
 
-from difftool.cli import app
 from difftool.recipe.offered import shipped
 
 GOOD = 'recipe = 1\nname = "x"\ndata = "shapes"\nbackbone = "unet"\n\n[train]\nsteps = 5\n'
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys, tmp_path):
-    """Runs the command line in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def cli(*argv):
-        monkeypatch.setattr(sys, "argv", ["difftool", *argv])
-        with pytest.raises(SystemExit) as caught:
-            app.main()
-        return caught.value.code, *capsys.readouterr()
-
-    return cli
 
 
 def test_list(cli):

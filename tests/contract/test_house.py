@@ -74,6 +74,8 @@ def reaching(source, allowed):
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             if node.attr.startswith("_") and not node.attr.startswith("__") and not own:
                 found.append(node.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            found += [ast.unparse(each) for each in node.args[1:2] if ast.unparse(each).strip("'").startswith("_")]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += [node.value] if node.value.startswith("difftool.") and node.value not in allowed else []
     return found
@@ -102,6 +104,7 @@ def test_its_tests_ask_for_the_kit_and_the_notebooks_door_besides(path):
         "from difftool.core.sampling import walk",
         "importlib.import_module('difftool.core.sampling')",
         "schedule._lam",
+        "getattr(schedule, '_lam')",
         "def f():\n    from difftool.engine import build",
     ],
 )

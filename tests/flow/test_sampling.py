@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 import difftool
 from difftool.core.model import How
+from difftool.engine import sealed
 from difftool.engine.build import load_model
 from difftool.engine.described import describe
 from difftool.engine.sample import draw, plan
@@ -335,3 +337,17 @@ def test_a_header_whose_length_looks_like_a_pickle_is_no_pickle(tmp_path):
 )
 def test_more_refusals(run, difftool, arguments, says):
     assert says in difftool("sample", run.root, *arguments, check=2).stderr
+
+
+def test_another_sampler_will_do_where_the_models_own_is_not_installed(difftool, run, monkeypatch):
+    real = sealed.open_model_file
+
+    def without(path):
+        file = real(path)
+        recipe = json.loads(file.words["recipe"]) | {"sampler": {"name": "acme-fast:jump"}}
+        return replace(file, words=file.words | {"recipe": json.dumps(recipe)})
+
+    monkeypatch.setattr(sealed, "open_model_file", without)
+    done = difftool("sample", run.weights, "-n", "1", "--steps", "2", check=2)
+    assert "needs the plugin acme-fast, which is not installed (pip install acme-fast)" in done.stderr
+    difftool("sample", run.weights, "-n", "1", "--steps", "2", "--sampler", "ddim", check=0)

@@ -43,3 +43,11 @@ class Cached(Right):
 def made_by_a_function():
     """A panel need not be a class."""
     return Right()
+
+
+class Chatty(Right):
+    """Prints, which is another fault than loading torch."""
+
+    def draw(self, run, width, height):
+        print("here I am")
+        return super().draw(run, width, height)

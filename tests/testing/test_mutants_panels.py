@@ -16,7 +16,7 @@ from difftool.testing.rules import findings
 
 from ..docs.extract import page
 from .mutants import broken, mutants
-from .right_panels import Cached, Coloured, Right, made_by_a_function
+from .right_panels import Cached, Chatty, Coloured, Right, made_by_a_function
 
 
 def wrong(name, **changes):
@@ -219,3 +219,7 @@ def test_what_is_right_is_let_alone(panel, seed):
 def test_a_panel_is_known_by_its_drawing():
     assert examine(Right()) == check_panel(Right)
     assert len(check_panel(Coloured)) == len(panels.RULES) + 1
+
+
+def test_whoever_only_prints_is_not_said_to_load_torch():
+    assert panels.needs_no_torch(Chatty, 0) is None

@@ -1,7 +1,7 @@
 """What panels are told of a run: put together once for all of them, and each has its own."""
 
 from difftool.tui import panels
-from difftool.tui.panels import Newest, run_for
+from difftool.tui.panels import Newest, Panels, run_for
 from difftool.tui.watched import Watched
 
 
@@ -29,3 +29,13 @@ def test_what_a_panel_does_to_its_rows_is_its_own_affair():
     told["rows"][0]["loss"] = 7.0
     told["rows"].clear()
     assert [row["loss"] for row in run_for(run, newest)["rows"]] == [1.0, 1.0]
+
+
+def test_without_plugins_there_are_no_panels(tmp_path, monkeypatch):
+    info = tmp_path / "toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[difftool.panels]\nloud = toy:Loud\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "loud" in Panels().names
+    assert Panels(allowed=False).names == []
