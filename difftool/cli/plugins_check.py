@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 WITHOUT_CHECK = ("exporter",)
 """Kinds of parts that no command uses yet."""
 
-SLOW = 0.3
-"""Seconds that importing a plugin may take without a word."""
+SLOW = 0.5
+"""Seconds of one core that importing a plugin may take without a word."""
 
 
 def check(

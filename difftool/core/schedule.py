@@ -19,6 +19,8 @@ Curve = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 NEVER_NOISE = 0.1
 """A schedule whose last level keeps more signal power than this cannot be sampled from noise."""
+ROUNDING = 1e-10
+"""A last alpha under this share of the one before is 0, as cos(pi / 2) = 6e-17 is; divided by, it would be noise."""
 HARDLY_NOISE = 0.01
 """Above this, the last level differs visibly from noise: worth a warning."""
 
@@ -46,6 +48,8 @@ class Schedule:
         if not falls.all():
             t = int((~falls).nonzero()[0]) + 1
             raise InputError(f"noise must grow with the level; from level {t - 1} to {t} it does not")
+        if a[-1] < ROUNDING * a[-2]:
+            object.__setattr__(self, "alpha", torch.cat([a[:-1], a.new_zeros(1)]))
         if self.curve is not None:
             alpha, sigma = self.curve(torch.arange(len(a), dtype=torch.float64))
             if not (torch.allclose(alpha.double(), a, atol=1e-9) and torch.allclose(sigma.double(), s, atol=1e-9)):
@@ -89,9 +93,14 @@ class Schedule:
         t = torch.as_tensor(t, dtype=torch.float64)
         if not bool(((t >= 0) & (t <= self.T)).all()):  # NaN fails too
             raise InputError(f"levels lie in 0..{self.T}")
-        if self.curve is not None:
-            alpha, sigma = self.curve(t)
-            return alpha.double(), sigma.double()
+        alpha, sigma = self._between(t) if self.curve is None else self.curve(t)
+        near = t.round().long()
+        whole = t == near  # the tables themselves, to the bit
+        return torch.where(whole, self.alpha[near], alpha.double()), torch.where(
+            whole, self.sigma[near], sigma.double()
+        )
+
+    def _between(self, t: Tensor) -> tuple[Tensor, Tensor]:
         low = t.floor().clamp(max=self.T - 1).long()
         f = t - low
         power = self.alpha.square() + self.sigma.square()
@@ -106,9 +115,7 @@ class Schedule:
             s = (power / (1 + q.square())).sqrt()
             last = low == self.T - 1
             alpha, sigma = torch.where(last, q * s, alpha), torch.where(last, s, sigma)
-        near = t.round().long()
-        whole = t == near  # the tables themselves, to the bit
-        return torch.where(whole, self.alpha[near], alpha), torch.where(whole, self.sigma[near], sigma)
+        return alpha, sigma
 
     @property
     def _lam(self) -> Tensor:

@@ -15,9 +15,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pluggy
+import pydantic
 
 from difftool import __version__
 from difftool.errors import PluginError
@@ -177,9 +179,12 @@ def reason(error: BaseException) -> str:
         return f"{hook.removeprefix('hookimpl definition: ')}: {what}"
     if isinstance(error, PluginError):
         return str(error)
-    # The import system's own frames say nothing about the plugin.
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    # The frames of the import system, and of who makes classes, say nothing about the plugin.
+    foreign = ("<frozen", str(Path(pydantic.__file__).parent))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(foreign)]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError) and error.filename:  # then the frames are the import system's
         error, place = SyntaxError(error.msg), f" at {error.filename}:{error.lineno}"
+    if isinstance(error, pydantic.PydanticUserError):  # what follows is about pydantic, and a link to its pages
+        return " ".join(f"{(error.message or '').partition(';')[0]}{place}".split())
     return " ".join(f"{type(error).__name__}: {error}{place}".split())

@@ -20,6 +20,10 @@ HEARD = 1e-4
 """A change of the answer, as a share of it, that is more than rounding."""
 
 
+BOUND = 1.5
+"""A network whose answers never leave -1..1 cannot say noise."""
+
+
 def answers_in_shape(part: Backbone, seed: int) -> str | None:
     """Answers [B, out_channels, H, W] in finite float32, for every size and number of channels that `check` permits."""
     if part.hears not in ("level", "logsnr", "alpha"):
@@ -47,14 +51,18 @@ def hears_the_level(part: Backbone, seed: int) -> str | None:
     spec = specs_of(part)[0]
     net = built(part, spec, seed).eval()
     told = told_of(part, spec, seed, 1)
-    levels = [1.0, 60.0, 500.0, 520.0, 1000.0]
+    schedule, levels = linear(), [1.0, 60.0, 500.0, 520.0, 1000.0]
     with torch.no_grad():
-        heards = [heard(part.hears, linear(), torch.tensor([t]).double()).float() for t in levels]
+        heards = [heard(part.hears, schedule, torch.tensor([t]).double()).float() for t in levels]
         answers = [replace(told, c=c)(net) for c in heards]
-    for a in range(len(levels)):
-        for b in range(a):
-            if gap(answers[a], answers[b]) < HEARD:
-                return f"it answers the same at the levels {levels[b]:g} and {levels[a]:g}"
+        for a in range(len(levels)):
+            for b in range(a):
+                if gap(answers[a], answers[b]) < HEARD:
+                    return f"it answers the same at the levels {levels[b]:g} and {levels[a]:g}"
+        if part.hears == "logsnr":
+            light, dark = (replace(told, c=torch.tensor([c]))(net) for c in (3.0, -3.0))
+            if gap(light, dark) < HEARD:
+                return "it answers the same at the logsnr 3 and -3"
     return None
 
 
@@ -74,7 +82,7 @@ def hears_what_it_is_told(part: Backbone, seed: int) -> str | None:
 
 
 def sees_all_of_the_picture(part: Backbone, seed: int) -> str | None:
-    """Looks at every channel and pixel that comes in, and every channel that goes out depends on them."""
+    """Looks at every channel and pixel that comes in, and how strong they are; all that goes out depends on them."""
     for spec in specs_of(part)[:2]:
         net = built(part, spec, seed).eval()
         told = told_of(part, spec, seed, 1)
@@ -89,9 +97,35 @@ def sees_all_of_the_picture(part: Backbone, seed: int) -> str | None:
             seen += slope.abs()
         if blind := (seen == 0).flatten(2).all(2)[0].nonzero().flatten().tolist():
             return f"it does not look at channel {blind[0]} of the picture"
-        if (share := float((seen.sum(1) == 0).float().mean())) > 0.02:
+        if (share := float((seen == 0).float().mean())) > 0.02:
             return f"{share:.0%} of the pixels make no difference to its answer"
+        with torch.no_grad():
+            if gap(replace(told, x=3 * told.x)(net), answer) < HEARD:
+                return "it answers the same to a picture three times as strong: is what comes in normalised?"
     return None
+
+
+def answers_any_number(part: Backbone, seed: int) -> str | None:
+    """Can answer any number anywhere: another at each pixel, of both signs, and as large as its weights make it."""
+    spec = specs_of(part)[0]
+    net = built(part, spec, seed).eval()
+    told = told_of(part, spec, seed, 5)
+    with torch.no_grad():
+        answer = told(net)
+        if bool((answer.flatten(2).std(2) < HEARD * answer.abs().mean()).all()):
+            return "it answers the same at every pixel"
+        if bool((answer >= 0).all()) or bool((answer <= 0).all()):
+            return f"its answers lie in {answer.min():.3g} to {answer.max():.3g}, and what it is to say has both signs"
+        sizes = answer.square().flatten(1).mean(1).sqrt()
+        if float(sizes.max() - sizes.min()) < 1e-3 * float(sizes.max()):
+            return f"whatever it is asked, its answer has the size {sizes[0]:.4g}: is what goes out normalised?"
+        for _ in range(4):
+            for p in net.parameters():
+                p.mul_(3)
+            loud = told(net)
+            if not bool((loud.abs() <= BOUND).all()):  # not finite will do too
+                return None
+    return f"however large its weights are, its answers lie in {loud.min():.3g} to {loud.max():.3g}"
 
 
 def each_picture_alone(part: Backbone, seed: int) -> str | None:
@@ -287,6 +321,7 @@ RULES: tuple[Rule, ...] = (
     hears_the_level,
     hears_what_it_is_told,
     sees_all_of_the_picture,
+    answers_any_number,
     each_picture_alone,
     draws_from_torch_alone,
     changes_nothing_by_answering,

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from difftool.core.target import add_noise
+from difftool.core.types import Noised
 from difftool.plugin.component import Loss
-from difftool.testing.batches import SHAPE, answer_of, cases, error_of, gradient_of, noised, read
+from difftool.testing.batches import SHAPE, answer_of, cases, error_of, gradient_of, read
 from difftool.testing.known import PATHS, TARGETS, pictures
 from difftool.testing.rules import Rule, gap, generator
+
+SIZES = (0.003, 0.03, 0.3, 1.0, 3.0, 10.0)
+"""Errors of the network that are asked about, beside answers of about size 1."""
+
+
+def _at_level_300(target: str, x0: Tensor, eps: Tensor) -> Noised:
+    """Far from both ends, so that every target has signal and noise."""
+    return add_noise(x0, eps, torch.full((len(x0),), 300.0).double(), TARGETS[target], PATHS["linear"](), {})[1]
 
 
 def learning_helps(part: Loss, seed: int) -> str | None:
@@ -24,31 +34,74 @@ def learning_helps(part: Loss, seed: int) -> str | None:
             if bool((moved & (along <= 0)).any()):
                 t = float(batch.t[int((moved & (along <= 0)).nonzero()[0])])
                 return f"at level {t:g} for {what} the gradient leads away from the truth"
-            share = (gradient != 0).flatten(1).float().mean(1)
-            if bool((moved & (share < 0.1)).any()):
-                k = int((moved & (share < 0.1)).nonzero()[0])
-                return (
-                    f"at level {float(batch.t[k]):g} for {what} only {share[k]:.0%} of a wrong picture's pixels are "
-                    "pulled at all: is a guess clipped?"
-                )
     return None if pulled else "the gradient of what the denoiser reads is 0 everywhere"
+
+
+def pulls_at_every_error(part: Loss, seed: int) -> str | None:
+    """Pulls at errors of every size: none is so small, or so large, that it stays."""
+    for what, batch in cases(seed):
+        signs = error_of(batch, seed).sign()
+        shares = []
+        for size in SIZES:
+            pull = read(part, gradient_of(part, answer_of(part, batch, size * signs, seed), batch))
+            shares.append((pull != 0).flatten(1).float().mean(1))
+        share, most = torch.stack(shares).min(0), torch.stack(shares).max(0).values
+        left = (share.values < 0.1) & (most > 0)  # a level that is never pulled at has no weight
+        if bool(left.any()):
+            k = int(left.nonzero()[0])
+            return (
+                f"where an answer is off by {SIZES[int(share.indices[k])]:g} everywhere, {share.values[k]:.0%} of its "
+                f"pixels are pulled at, at level {float(batch.t[k]):g} for {what}: is a guess clipped, or an error?"
+            )
+    return None
+
+
+def grows_without_jumps(part: Loss, seed: int) -> str | None:
+    """Costs more the larger an error is, without jumps."""
+    sizes = torch.logspace(-2, 1, 300)
+    one = pictures(seed, 1, SHAPE).expand(len(sizes), *SHAPE)
+    noise = torch.randn((1, *SHAPE), generator=generator(seed)).expand(one.shape)
+    for target in TARGETS:
+        batch = _at_level_300(target, one, noise)
+        signs = error_of(batch, seed)[:1].sign()
+        cost = part(answer_of(part, batch, sizes[:, None, None, None] * signs, seed), batch).detach()
+        rise = cost.diff()
+        if bool((falls := rise < -1e-5 * cost[1:].abs()).any()):
+            k = int(falls.nonzero()[0])
+            return (
+                f"an error of {sizes[k]:.3g} costs {float(cost[k]):.6g}, one of {sizes[k + 1]:.3g} only "
+                f"{float(cost[k + 1]):.6g}, for {target} at level 300"
+            )
+        jumps = rise[1:-1] > 10 * torch.maximum(rise[:-2], rise[2:]) + 1e-3 * cost[2:-1].abs()
+        if bool(jumps.any()):
+            k = int(jumps.nonzero()[0]) + 1
+            return (
+                f"its value jumps from {float(cost[k]):.4g} to {float(cost[k + 1]):.4g} at an error of {sizes[k]:.3g}"
+            )
+    return None
 
 
 def learns_the_mean(part: Loss, seed: int) -> str | None:
     """Pulls alike up and down, and whatever the picture is: else it is not the mean that a network learns."""
     for what, batch in cases(seed):
-        for size in (0.1, 0.5):
-            up, down = (part(answer_of(part, batch, sign * size, seed), batch) for sign in (1, -1))
-            uneven = (up - down).abs() > 0.25 * torch.maximum(up.abs(), down.abs()) + 1e-6
+        for size in (0.1, 0.5, 2.0):
+            up, down = (
+                read(part, gradient_of(part, answer_of(part, batch, sign * size, seed), batch)) for sign in (1, -1)
+            )
+            strength = torch.maximum(up.abs(), down.abs()).flatten(1).max(1).values
+            uneven = (up + down).abs().flatten(1).max(1).values > 0.01 * strength
             if bool(uneven.any()):
                 k = int(uneven.nonzero()[0])
+                high, low = float(up[k].mean()), float(-down[k].mean())
                 return (
-                    f"an answer too high by {size:g} costs {float(up[k]):.4g}, one too low by it {float(down[k]):.4g}, "
+                    f"an answer too high by {size:g} is pulled at by {high:.4g}, one too low by it by {low:.4g}, "
                     f"at level {float(batch.t[k]):g} for {what}"
                 )
-    schedule, level = PATHS["linear"](), torch.full((4,), 300.0)
+    light, contrast = torch.tensor([[0.0, 0.6, -0.6, 0.0], [1.0, 0.3, 0.3, 0.05]])[..., None, None, None]
+    shades = light + contrast * pictures(seed, 4, SHAPE)
+    noise = torch.randn(shades.shape, generator=generator(seed))
     for target in TARGETS:
-        batch = noised(target, schedule, level, seed)
+        batch = _at_level_300(target, shades, noise)
         error = error_of(batch, seed)[:1].expand(batch.target.shape)
         pull = read(part, gradient_of(part, answer_of(part, batch, error, seed), batch))
         if (off := max(gap(pull[k], pull[0]) for k in range(1, len(pull)))) > 0.02:
@@ -99,6 +152,8 @@ def both_halves_learn(part: Loss, seed: int) -> str | None:
 
 GRADIENTS: tuple[Rule, ...] = (
     learning_helps,
+    pulls_at_every_error,
+    grows_without_jumps,
     learns_the_mean,
     weights_mean_the_same_for_every_target,
     both_halves_learn,

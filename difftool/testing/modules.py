@@ -14,16 +14,16 @@ PATIENCE = 60.0
 CODE = """
 import importlib, sys, time
 import difftool.plugin.loader
-before, began = "torch" in sys.modules, time.perf_counter()
+before, began = "torch" in sys.modules, time.process_time()
 importlib.import_module(sys.argv[1])
 print()
-print("cost", time.perf_counter() - began, not before and "torch" in sys.modules)
+print("cost", time.process_time() - began, not before and "torch" in sys.modules)
 """
 
 
 @functools.cache
 def cost(module: str) -> tuple[float, bool] | None:
-    """(seconds that importing it takes in a new process, whether it loads torch); None if that cannot be told."""
+    """(seconds of one core to import it in a new process, whether that loads torch); None if it cannot be told."""
     command = [sys.executable, "-W", "ignore", "-P", "-c", CODE, module]
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     try:

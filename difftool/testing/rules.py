@@ -148,7 +148,12 @@ def _told(error: BaseException) -> str:
     ours = Path(__file__).parents[1]
     machinery = [ours / "testing", ours / "core", ours / "plugin", Path(torch.__file__).parent]
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [frame for frame in frames if not any(frame[0].is_relative_to(folder) for folder in machinery)]
+    own = [
+        frame
+        for frame in frames
+        # what dataclasses and the like compile has no file: "<string>"
+        if frame[0].is_absolute() and not any(frame[0].is_relative_to(folder) for folder in machinery)
+    ]
     place = f" ({own[-1][0].name}:{own[-1][1]})" if own else ""
     return " ".join(f"raises {type(error).__name__}: {error}{place}".split())
 

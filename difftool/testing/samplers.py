@@ -124,22 +124,21 @@ def places_its_levels(part: Sampler, seed: int) -> str | None:
             for n in (None, 1, 2, 7, T):
                 if n is not None and n > T:
                     continue
+                asked = "its own number of" if n is None else str(n)
                 try:
                     times = part.times(schedule) if n is None else part.times(schedule, n)
                 except InputError as error:
                     if name == "linear":
-                        return f"times() refuses {n} steps of {T} levels: {error}"
+                        return f"times() refuses {asked} steps of {T} levels: {error}"
                     continue
                 if any(isinstance(t, bool) or not isinstance(t, int | float) for t in times):
                     return f"times() gives {type(times[0]).__name__}; plain numbers were expected"
                 try:
                     check_times(times, T)
                 except InputError as error:
-                    return f"for {n or 'no'} steps of {T} levels on the {name} path: {error}"
+                    return f"for {asked} steps of {T} levels on the {name} path: {error}"
                 if times[0] != T:
-                    return (
-                        f"for {n or 'no'} steps of {T} levels it begins at level {times[0]:.6g}, where no noise starts"
-                    )
+                    return f"for {asked} steps of {T} levels it begins at level {times[0]:.6g}, where no noise starts"
                 if n is not None and part.gives == "samples" and len(times) != n + 1:
                     return f"asked for {n} steps, times() gives {len(times) - 1}"
     return None

@@ -156,7 +156,8 @@ def between_its_levels(part: NoiseSchedule, seed: int) -> str | None:
     t = torch.rand(400, generator=g, dtype=torch.float64) * T
     t = torch.cat([t, torch.arange(min(T, 300) + 1), torch.tensor([0.3 * min(T, 1), T - 0.4, T])]).unique()
     before = t.clone()
-    alpha, sigma = schedule.at(t)
+    ask = schedule.curve or schedule.at  # which would take whole levels from the tables
+    alpha, sigma = ask(t)
     if not alike(t, before):
         return "its curve edits the levels it is asked about"
     if alpha.shape != t.shape or sigma.shape != t.shape:
@@ -171,7 +172,7 @@ def between_its_levels(part: NoiseSchedule, seed: int) -> str | None:
     if not bool(falls.all()):
         k = int((~falls).nonzero()[0])
         return f"from level {t[k]:.6g} to {t[k + 1]:.6g} sigma / alpha does not grow"
-    again, _ = schedule.at(t[:6].reshape(2, 3))
+    again, _ = ask(t[:6].reshape(2, 3))
     if again.shape != (2, 3) or not torch.allclose(again.flatten(), alpha[:6], rtol=1e-12, atol=0):
         return "its curve answers differently when levels come as a table"
     inside = (alpha > 0) & (sigma > 0)

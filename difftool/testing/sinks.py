@@ -129,7 +129,11 @@ def tells_what_is_void(part: Sink, seed: int) -> str | None:
 
 
 def _contents(run: RunInfo) -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path(run.dir).rglob("*")) if path.is_file()]
+    return [path.read_bytes() for path in _files(Path(run.dir))]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def _size(run: RunInfo) -> int:
@@ -137,7 +141,7 @@ def _size(run: RunInfo) -> int:
 
 
 def keeps_runs_apart(part: Sink, seed: int) -> str | None:
-    """Keeps two runs apart that are open at the same time: each folder has its own numbers, and none of the other."""
+    """Keeps two runs apart, also when both are open: each has its own numbers, wherever it writes, and no other's."""
     marks = {"left": 0.7182818 + seed % 7, "right": 0.4142135 + seed % 5}
 
     def events(name: str) -> list[Event]:
@@ -147,6 +151,8 @@ def keeps_runs_apart(part: Sink, seed: int) -> str | None:
         for run in alone:
             _told(part, run, events(run.id))
         seen = {run.id: _has(run, marks[run.id]) for run in alone}
+        if both := [path for path in _files(Path.cwd()) if all(_holds(path, mark) for mark in marks.values())]:
+            return f"{both[0].name} in the working directory holds the numbers of two runs: write into run.dir"
     with _runs(seed, "left", "right") as beside:
         with _opened(part, beside[0]) as left, _opened(part, beside[1]) as right:
             for mine, other in zip(events("left"), events("right"), strict=True):
@@ -161,9 +167,15 @@ def keeps_runs_apart(part: Sink, seed: int) -> str | None:
 
 
 def _has(run: RunInfo, mark: float) -> bool:
-    """Whether a number stands in a file of the run, as text or as the bytes of a float."""
+    """Whether a number stands in a file of the run."""
+    return any(_holds(path, mark) for path in _files(Path(run.dir)))
+
+
+def _holds(path: Path, mark: float) -> bool:
+    """Whether a number stands in a file, as text or as the bytes of a float."""
     forms = [f"{mark:.7g}"[:6].encode(), *(struct.pack(code, mark) for code in ("<f", ">f", "<d", ">d"))]
-    return any(form in content for form in forms for content in _contents(run))
+    content = path.read_bytes()
+    return any(form in content for form in forms)
 
 
 def closes_at_any_time(part: Sink, seed: int) -> str | None:
@@ -178,8 +190,11 @@ def lets_go_when_closed(part: Sink, seed: int) -> str | None:
     """Lets go when it is closed: no file of the run stays open, and no thread keeps the process alive."""
     before = set(threading.enumerate())
     with _runs(seed, "one") as (run,):
-        _told(part, run, plain(whole()))
-        if held := _open_files(Path(run.dir)):
+        with _opened(part, run) as writer:
+            for event in plain(whole()):
+                writer.event(event)
+        # The writer is still there: no collector closes what it forgot.
+        if held := _open_files(Path.cwd()):
             return f"{held[0].name} stays open after close()"
         waiting = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
         until = time.monotonic() + PATIENCE

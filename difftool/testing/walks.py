@@ -76,7 +76,7 @@ def steps_of(
             if len(found) > 2 * len(times) + 10:
                 raise ValueError(f"run() goes on after {len(found)} steps; the walk has {len(times) - 1} hops")
     if not found:
-        raise ValueError("run() yields nothing")
+        raise ValueError("run() yields nothing; a Step for each hop was expected")
     return found
 
 

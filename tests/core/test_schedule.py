@@ -219,6 +219,23 @@ def test_a_schedules_own_curve_is_used_between_the_tables():
     close(sigma, [0.0005, 0.33325, 0.9999])
 
 
+def test_a_cosine_that_should_be_0_is():
+    """cos(pi / 2) is 6e-17, with a curve and without; in hops one would divide by it."""
+
+    def curve(t):
+        angle = t / 20 * math.pi / 2
+        return angle.cos(), angle.sin()
+
+    alpha, sigma = curve(torch.arange(21, dtype=torch.float64))
+    assert alpha[-1] != 0
+    for schedule in (Schedule(alpha, sigma), Schedule(alpha, sigma, curve)):
+        assert [float(schedule.at(t)[0]) for t in (20, 19.5)] == [0, pytest.approx(math.cos(19.5 / 40 * math.pi), 0.01)]
+        assert (schedule.hop(20, 19).mean_xt, schedule.hop(20, 19).beta) == (0, 1)
+    assert alpha[-1] != 0, "the table that was given is edited"
+    tiny = Constant(T=1000, beta=0.25).build()
+    assert 0 < float(tiny.at(1000)[0]) < 1e-60, "small, and no rounding"
+
+
 @pytest.mark.parametrize("t", [-0.1, 1000.1, math.nan, math.inf])
 def test_levels_outside_the_schedule_are_refused(t):
     with pytest.raises(InputError, match=r"levels lie in 0\.\.1000"):

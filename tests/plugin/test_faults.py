@@ -103,6 +103,10 @@ CASES = {
         registering('class Own(Sampler):\n    """Own."""\n    copy: int = 1'),
         ["'copy' of Own hides"],
     ),
+    "field without a type": (
+        registering('class Own(Sampler):\n    """Own."""\n    width = 1'),
+        ["`width = 1`. All model fields require a type annotation at ", "py:9"],
+    ),
     "field called name": (
         registering('class Own(Sampler):\n    """Own."""\n    name: str = ""'),
         ["'name' of Own hides"],

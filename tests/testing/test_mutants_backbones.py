@@ -154,6 +154,29 @@ NoGradient = wrong("NoGradient", forward=torch.no_grad()(Net.forward))
 LargestOfTheBatch = wrong("LargestOfTheBatch", body=lambda self, h: Net.body(self, h / h.abs().amax()))
 
 
+def after(change):
+    """A network whose answer is made into another."""
+    return lambda self, x, c, cond: change(Net.forward(self, x, c, cond))
+
+
+def before(change):
+    """A network that looks at another picture than it is given."""
+    return lambda self, x, c, cond: Net.forward(self, change(x), c, cond)
+
+
+def unit(pictures):
+    return pictures / pictures.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
+OneColour = wrong("OneColour", forward=after(lambda y: y.mean((2, 3), keepdim=True).expand_as(y)))
+ClampsThePicture = wrong("ClampsThePicture", forward=before(lambda x: x.clamp(-1, 1)))
+
+
+class HearsTheSizeOfLogsnr(Right):
+    hears = "logsnr"
+    net = type("HearsTheSize", (Net,), {"emb": lambda self, c, cond: Net.emb(self, c.abs(), cond)})
+
+
 class TakesTheWordsToo(Right):
     """Says that it takes words, and reads labels only."""
 
@@ -224,6 +247,13 @@ def seeds_torch(self, spec):
 
 
 ROWS = [
+    (OneColour, backbones.answers_any_number, "the same at every pixel"),
+    (wrong("NeverNegative", forward=after(torch.relu)), backbones.answers_any_number, "both signs"),
+    (wrong("Bounded", forward=after(torch.tanh)), backbones.answers_any_number, "however large its weights are"),
+    (wrong("AnswersOfOneSize", forward=after(unit)), backbones.answers_any_number, "is what goes out normalised?"),
+    (wrong("PicturesOfOneSize", forward=before(unit)), backbones.sees_all_of_the_picture, "three times as strong"),
+    (ClampsThePicture, backbones.sees_all_of_the_picture, "of the pixels"),
+    (HearsTheSizeOfLogsnr, backbones.hears_the_level, "the logsnr 3 and -3"),
     (wrong("CountsItsCalls", forward=counts_its_calls), backbones.changes_nothing_by_answering, "changes asked"),
     (wrong("SeedsTorch", __init__=seeds_torch), backbones.begins_from_the_seed, "seeds torch itself"),
     (StochasticDepth, backbones.draws_from_torch_alone, "generator of numpy or Python"),

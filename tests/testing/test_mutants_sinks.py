@@ -140,6 +140,13 @@ class Onto(Writer):
             self.waiting.clear()
 
 
+class Beside(Writer):
+    """A file where the command was typed, and not in the folder of the run."""
+
+    def __init__(self, run):
+        self.file = Path("rows.jsonl").open("a")  # noqa: SIM115
+
+
 def into_events(self, event):
     with Path(self.run.dir, "events", "00000.jsonl").open("a") as file:
         print(json.dumps(event), file=file)
@@ -179,6 +186,8 @@ WRONG = [
     (opening("Divides", Counted), sinks.closes_at_any_time, "raises ZeroDivisionError"),
     (opening("Late", Late), sinks.closes_at_any_time, "raises AttributeError"),
     (wrong("StaysOpen", close=leaves_open), sinks.lets_go_when_closed, "rows.jsonl stays open"),
+    (wrong("ForgetsToClose", close=lambda self: None), sinks.lets_go_when_closed, "rows.jsonl stays open"),
+    (opening("Beside", Beside), sinks.keeps_runs_apart, "rows.jsonl in the working directory holds the numbers of two"),
     (opening("Shared", Shared), sinks.keeps_runs_apart, "does not come to its folder"),
     (opening("Onto", Onto), sinks.keeps_runs_apart, "stands in the folder of another run"),
     (wrong("IntoEvents", event=then(into_events)), sinks.leaves_the_run_alone, "it writes into events/00000.jsonl"),

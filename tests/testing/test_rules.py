@@ -1,6 +1,8 @@
 """The machinery of the checks: what is told, and that nothing is left behind."""
 
 import random
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -49,10 +51,26 @@ def test_a_finding_is_the_rule_in_one_line_and_the_reason_in_words():
     found = findings((good, bad, raises, exits), "it", 7)
     assert [(finding.kept, finding.reason) for finding in found[:2]] == [(True, None), (False, "it with 7")]
     assert line_of(good) == "Is always kept, in two lines."
-    assert found[2].reason == "raises KeyError: 'no\\nsuch key' (test_rules.py:29)"
-    assert found[3].reason == "raises SystemExit: 3 (test_rules.py:34)"
+    assert found[2].reason == "raises KeyError: 'no\\nsuch key' (test_rules.py:31)"
+    assert found[3].reason == "raises SystemExit: 3 (test_rules.py:36)"
     assert found[4].rule == "Changes nothing in the process around it and prints nothing."
     assert found[4].kept
+
+
+def test_the_place_is_a_line_of_a_file():
+    """A dataclass's __init__ is compiled from a text: that has lines, and nobody can open it."""
+
+    @dataclass
+    class Pair:
+        one: int
+        two: int
+
+    def forgets(part, seed):
+        """Forgets."""
+        Pair(1)
+
+    (found, _) = findings((forgets,), None, 0)
+    assert re.fullmatch(r"raises TypeError: .*'two' \(test_rules\.py:\d+\)", found.reason)
 
 
 def test_whoever_meddles_is_told_on_and_undone(capsys):
