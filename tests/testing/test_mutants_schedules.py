@@ -170,6 +170,20 @@ class Remembers(NoiseSchedule):
 _made = []
 
 
+class KeptByLength(NoiseSchedule):
+    """Builds once for every T, whatever the last beta is."""
+
+    end: float = 0.02
+
+    def build(self):
+        if self.T not in _kept:
+            _kept[self.T] = Schedule.from_betas(betas(self.T) * self.end / 0.02)
+        return _kept[self.T]
+
+
+_kept = {}
+
+
 class GivesTables(NoiseSchedule):
     def build(self):
         return abar_of(self.T)
@@ -199,6 +213,7 @@ ROWS = [
     (Jittered, schedules.builds_the_same_again, "random generator of torch"),
     (JitteredByItself, schedules.builds_the_same_again, "randomness of its own"),
     (Remembers, schedules.builds_the_same_again, "differently"),
+    (KeptByLength, schedules.builds_the_same_again, "with end = 0.018 it gives the tables that it built before"),
     (GivesTables, schedules.builds_its_tables, "not a Schedule"),
 ]
 
