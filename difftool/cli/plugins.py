@@ -24,7 +24,7 @@ def list_(json: Json = False) -> None:
     """Every plugin: its version, what it offers, and whether it works."""
     from difftool.plugin.catalogue import catalogue
 
-    rows = catalogue()
+    rows = _with_recipes(catalogue())
     if json:
         as_json(rows)
         return
@@ -32,6 +32,26 @@ def list_(json: Json = False) -> None:
         ["PLUGIN", "VERSION", "STATE", "OFFERS"],
         [[row["id"], row["version"], row["state"], row["reason"] or _offers(row)] for row in rows],
     )
+
+
+def _with_recipes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Recipes are files, and known without asking a plugin; a package may bring nothing else."""
+    from importlib.metadata import version
+
+    from difftool.recipe.offered import offered
+
+    found: dict[str, list[str]] = {}
+    for recipe in offered():
+        if recipe.owner:
+            found.setdefault(recipe.owner, []).append(recipe.name)
+    for owner, names in found.items():
+        row = next((row for row in rows if row["owner"] == owner), None)
+        if row is None:
+            row = {"id": owner, "owner": owner, "version": version(owner), "module": "", "state": "ok", "reason": ""}
+            rows.append(row | {"offers": {"recipe": names}, "observers": []})
+        else:
+            row["offers"]["recipe"] = names
+    return rows
 
 
 def _offers(row: dict[str, Any]) -> str:

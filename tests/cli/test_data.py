@@ -14,7 +14,6 @@ from PIL import Image
 
 from difftool.builtin.images import ImageFolder
 from difftool.builtin.shapes import Shapes
-from difftool.cli import app
 from difftool.data import cache
 from difftool.errors import DiskError
 
@@ -35,15 +34,9 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys, here):
-    """Runs the command line: (exit code, standard output, standard error)."""
-
-    def cli(*argv):
-        monkeypatch.setattr(sys, "argv", ["difftool", *map(str, argv)])
-        with pytest.raises(SystemExit) as caught:
-            app.main()
-        return caught.value.code, *capsys.readouterr()
-
+def cli(cli, here, monkeypatch):
+    """The command line, in that folder."""
+    monkeypatch.chdir(here)
     return cli
 
 

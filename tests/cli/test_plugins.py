@@ -66,6 +66,24 @@ def test_list(site, cli):
     assert "toy_module" not in sys.modules
 
 
+def test_recipes_are_listed_with_their_package_or_alone(site, cli, monkeypatch):
+    for name, entry in (("toy", "toy_recipes"), ("alone", "alone_recipes")):
+        (site / entry / "recipes").mkdir(parents=True)
+        (site / entry / "__init__.py").touch()
+        (site / entry / "recipes" / f"{name}-faces.toml").touch()
+        if name == "alone":
+            put(site, name, "")
+        points = site / f"{name}-1.2.dist-info" / "entry_points.txt"
+        kept = points.read_text() if name == "toy" else ""
+        points.write_text(f"{kept}[difftool.recipes]\nmain = {entry}\n")
+    rows = {line.split()[0]: line.split()[1:] for line in cli("plugins", "list")[1].splitlines()}
+    assert rows["toy:main"] == ["1.2", "ok", "sampler", "mine;", "recipe", "toy-faces"]
+    assert rows["alone"] == ["1.2", "ok", "recipe", "alone-faces"]
+    assert "recipe" not in rows["watcher:main"]
+    monkeypatch.setenv("DIFFTOOL_PLUGINS", "none")
+    assert "-faces" not in cli("plugins", "list")[1]
+
+
 def test_list_as_json(site, cli):
     rows = json.loads(cli("plugins", "list", "--json")[1])
     assert {row["id"]: row["state"] for row in rows}["broken:main"] == "broken"
