@@ -7,9 +7,7 @@ import os
 import subprocess
 import sys
 
-from difftool.testing.rules import Rule
-
-PATIENCE = 60.0
+from difftool.testing.rules import PATIENCE, Rule
 
 CODE = """
 import importlib, sys, time

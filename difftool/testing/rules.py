@@ -29,6 +29,9 @@ from difftool.plugin.component import Component
 
 Rule = Callable[[Any, int], str | None]
 
+PATIENCE = 60.0
+"""Seconds that another process may take to answer."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -233,6 +236,7 @@ def in_another_process(part: Component, *lines: str) -> str | None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "12345"},
     )
     if done.returncode:

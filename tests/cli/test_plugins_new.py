@@ -5,11 +5,9 @@ import json
 import os
 import re
 import shlex
-import site
 import subprocess
 import sys
 import tomllib
-import venv
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +18,8 @@ import difftool
 from difftool.cli import plugins_new
 from difftool.cli.plugins_new import FILES, KINDS, SPROUT, files, planted
 from difftool.plugin.component import KINDS as COMPONENTS
+
+from ..borrowed import borrowed
 
 RECIPE = """
 recipe = 1
@@ -76,24 +76,11 @@ class Shell:
 
     def __init__(self, folder):
         self.folder, self.packages = folder, {kind: folder / "pk" / f"difftool-own-{kind}" for kind in KINDS}
-        home = folder / "env"
-        venv.create(home)
-        borrowed = [*site.getsitepackages(), str(Path(difftool.__file__).parents[1])]
-        packages = next(home.glob("lib/python*/site-packages"))
-        (packages / "borrowed.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in borrowed))
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DIFFTOOL", "PYTHON", "PIP"))}
-        self.env = kept | {
-            "PATH": f"{home}/bin:{os.environ['PATH']}",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "PIP_NO_INDEX": "1",  # nothing is fetched
-            "PIP_NO_DEPS": "1",  # difftool itself may lie here without being installed
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "OMP_NUM_THREADS": "1",
-        }
+        self.env = borrowed(folder)
 
     def __call__(self, *argv):
         """Runs python with these arguments; what it printed."""
-        command = [str(self.folder / "env/bin/python"), *map(str, argv)]
+        command = [str(self.folder / ".venv/bin/python"), *map(str, argv)]
         done = subprocess.run(
             command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False, timeout=280
         )
@@ -136,7 +123,7 @@ def test_one_by_itself_as_its_readme_says(grown):
     assert install.split() == ["pip", "install", "--no-build-isolation", "-e", "."]
     assert test == "pytest"
     done = subprocess.run(
-        [grown.folder / "env/bin/python", "-m", "pytest", "-q"],
+        [grown.folder / ".venv/bin/python", "-m", "pytest", "-q"],
         cwd=package, env=grown.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -365,7 +352,7 @@ def test_what_is_installed_is_not_replaced(grown):
         ("difftool-own-sink --kind sink", "difftool-own-sink 0.1.0 is installed"),
     ):
         done = subprocess.run(
-            [grown.folder / "env/bin/python", "-m", "difftool", "plugins", "new", *line.split()],
+            [grown.folder / ".venv/bin/python", "-m", "difftool", "plugins", "new", *line.split()],
             cwd=grown.folder, env=grown.env, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 2

@@ -1,18 +1,14 @@
 """docs/plugins.md and write-a-sampler.md do what they say: their packages are cut out, installed, trained with."""
 
 import json
-import os
 import re
-import site
 import subprocess
 import tomllib
-import venv
 from pathlib import Path
 
 from PIL import Image
 
-import difftool
-
+from ..borrowed import borrowed
 from .extract import commands, files, page, write
 
 GUIDE, TEXT = page("write-a-sampler.md"), page("plugins.md")
@@ -26,25 +22,7 @@ class Shell:
     """A virtual environment that sees what is installed here, with `pip`, `python` and `difftool` first on the path."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        home = folder / ".venv"
-        venv.create(home)  # without pip: the one that runs this test is borrowed, and with it everything else
-        packages = next(home.glob("lib/python*/site-packages"))
-        parents = [*site.getsitepackages(), str(Path(difftool.__file__).parents[1])]
-        (packages / "borrowed.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in parents))
-        for command in ("pip", "difftool"):
-            script = home / "bin" / command
-            script.write_text(f'#!/bin/sh\nexec "{home}/bin/python" -m {command} "$@"\n')
-            script.chmod(0o755)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DIFFTOOL", "PYTHON", "PIP"))}
-        self.env = kept | {
-            "PATH": f"{home}/bin:{os.environ['PATH']}",
-            "XDG_CACHE_HOME": str(folder / ".cache"),
-            "PIP_NO_INDEX": "1",  # nothing is fetched
-            "PIP_NO_DEPS": "1",  # difftool itself may lie here without being installed
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "OMP_NUM_THREADS": "1",
-        }
+        self.folder, self.env = folder, borrowed(folder)
         self(commands(GUIDE, "new")[0])
         write(FILES, folder)
         for package in PACKAGES:
