@@ -63,7 +63,7 @@ def samplers(
 
     drawn = seeds_of(seeds, number)
     path, label = weights_of(source, runs, raw)
-    known = describe(open_model_file(path), installed().registry)
+    known = describe(open_model_file(path), installed().registry, own_sampler=False)
     plan = _Plan(steps_of(steps, known.schedule.T), candidates(known, wished or []))
     if out:
         _refuse(out, overwrite, report.FILES)

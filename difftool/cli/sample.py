@@ -74,7 +74,7 @@ def sample(
     _fitting(strip, gif, guess, between, exact)
     wanted = seeds_of(seeds, count)
     path, label = weights_of(source, runs, raw)
-    known = describe(open_model_file(path), installed().registry, other_sampler=sampler is not None)
+    known = describe(open_model_file(path), installed().registry, own_sampler=sampler is None)
     wish = asked.asked(known, sampler, steps, guidance, sets or [], labels or [], on)
     begin = asked.begin_of(origin, between, level, frames, known.shape, wish.T)
     wish = asked.untold(wish, begin)

@@ -30,11 +30,11 @@ class Described:
     backbone: Backbone
     loss: Loss
     conditions: Mapping[str, Condition]
-    sampler: Any  # a Sampler; None if another is to be used
+    sampler: Any  # a Sampler; None where it is not installed and others are to be used
     sample: Sample
 
 
-def describe(file: Sealed, registry: Registry, *, other_sampler: bool = False) -> Described:
+def describe(file: Sealed, registry: Registry, *, own_sampler: bool = True) -> Described:
     """Refuses a file that does not say enough, or needs what is not installed: its sampler only if it is to be used."""
     try:
         recipe: Table = json.loads(file.words["recipe"])
@@ -45,15 +45,15 @@ def describe(file: Sealed, registry: Registry, *, other_sampler: bool = False) -
         raise InputError(f"{file.label} does not hold the recipe it was trained with") from None
     maker = Maker(registry, Path(file.label).absolute().parent)
     kinds = {"predict": "target", "schedule": "schedule", "backbone": "backbone", "loss": "loss", "sampler": "sampler"}
-    if other_sampler:
-        del kinds["sampler"]
     made = {key: maker.component(kind, sections[key], (key,)) for key, kind in kinds.items()}
     conditions = maker.components("condition", recipe.get("conditions", {}), ("conditions",))
     sample = maker.part(Sample, sections["sample"], ("sample",))
-    if maker.problems:
+    only_sampler = all(each.path[0] == "sampler" for each in maker.problems)
+    if maker.problems and (own_sampler or not only_sampler):
         raise InputError(
             f"{file.label} cannot be used here: {'; '.join(dict.fromkeys(each.text for each in maker.problems))}",
             why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
+            do="install it, or draw with another: difftool sample ... --sampler ddim" if only_sampler else "",
         )
     return Described(
         file=file,
@@ -65,6 +65,6 @@ def describe(file: Sealed, registry: Registry, *, other_sampler: bool = False) -
         backbone=made["backbone"],
         loss=made["loss"],
         conditions=conditions,
-        sampler=made.get("sampler"),
+        sampler=made["sampler"],
         sample=sample,
     )

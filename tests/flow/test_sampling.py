@@ -350,4 +350,6 @@ def test_another_sampler_will_do_where_the_models_own_is_not_installed(difftool,
     monkeypatch.setattr(sealed, "open_model_file", without)
     done = difftool("sample", run.weights, "-n", "1", "--steps", "2", check=2)
     assert "needs the plugin acme-fast, which is not installed (pip install acme-fast)" in done.stderr
+    assert "do: install it, or draw with another: difftool sample ... --sampler ddim" in done.stderr
     difftool("sample", run.weights, "-n", "1", "--steps", "2", "--sampler", "ddim", check=0)
+    difftool("bench", "samplers", run.weights, "-n", "1", "--steps", "2", "--sampler", "ddim", check=0)
