@@ -40,15 +40,20 @@ def meant(name: str) -> Meant:
 
     here = installed()
     kind, _, bare = name.rpartition(".")
+    plugins = [plugin for plugin in here.plugins if name in (plugin.source.id, plugin.source.owner)]
     offers = [
         offer
         for offer in here.registry.offers
         if (bare in (offer.name, offer.owned) and kind in ("", offer.kind))
-        or any(name in (p.source.id, p.source.owner) for p in here.plugins if offer in p.offers)
+        or any(offer in plugin.offers for plugin in plugins)
     ]
-    silent = [p for p in here.plugins if name in (p.source.id, p.source.owner) and not p.offers]
-    found = Meant(offers, [], silent)
+    found = Meant(offers, [], [plugin for plugin in plugins if not plugin.offers])
     _add(found, [source for source in panels() if name in _names(source)])
+    if not (found.offers or found.panels or found.silent):  # then perhaps the second half of an id
+        for plugin in here.plugins:
+            if plugin.source.entry == name:
+                found.offers += plugin.offers
+                found.silent += [] if plugin.offers else [plugin]
     if not (found.offers or found.panels or found.silent):
         known = {offer.name for offer in here.registry.offers} | {plugin.source.id for plugin in here.plugins}
         known |= {source.entry for source in panels()}

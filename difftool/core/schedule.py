@@ -40,20 +40,32 @@ class Schedule:
             raise InputError(f"a schedule is two tables of T + 1 numbers; got {tuple(a.shape)} and {tuple(s.shape)}")
         if any(table.dtype != torch.float64 or table.device.type != "cpu" for table in (a, s)):
             raise InputError("a schedule's tables are float64 on the CPU; only coefficients travel")
-        if not (torch.isfinite(a).all() and torch.isfinite(s).all() and (a >= 0).all() and (s >= 0).all()):
-            raise InputError("a schedule's tables are finite and never negative")
+        if a[-1].abs() < ROUNDING * a[-2]:
+            a = torch.cat([a[:-1], a.new_zeros(1)])
+            object.__setattr__(self, "alpha", a)
+        for name, table in (("alpha", a), ("sigma", s)):
+            wrong = ~(torch.isfinite(table) & (table >= 0))
+            if wrong.any():
+                t = int(wrong.nonzero()[0])
+                raise InputError(
+                    f"a schedule's tables are finite and never negative; {name} is {table[t]:.6g} at level {t}"
+                )
         if a[0] != 1 or s[0] != 0:
             raise InputError(f"level 0 is clean data: alpha = 1 and sigma = 0, not {a[0]:.6g} and {s[0]:.6g}")
         falls = a[1:] * s[:-1] < a[:-1] * s[1:]  # alpha/sigma falls, without dividing by zero
         if not falls.all():
             t = int((~falls).nonzero()[0]) + 1
             raise InputError(f"noise must grow with the level; from level {t - 1} to {t} it does not")
-        if a[-1] < ROUNDING * a[-2]:
-            object.__setattr__(self, "alpha", torch.cat([a[:-1], a.new_zeros(1)]))
         if self.curve is not None:
-            alpha, sigma = self.curve(torch.arange(len(a), dtype=torch.float64))
-            if not (torch.allclose(alpha.double(), a, atol=1e-9) and torch.allclose(sigma.double(), s, atol=1e-9)):
-                raise InputError("a schedule's own curve must equal its tables at the integers")
+            curves = self.curve(torch.arange(len(a), dtype=torch.float64))
+            for name, table, curve in zip(("alpha", "sigma"), (a, s), curves, strict=True):
+                off = ~torch.isclose(curve.double(), table, rtol=1e-5, atol=1e-9)
+                if off.any():
+                    t = int(off.nonzero()[0])
+                    raise InputError(
+                        "a schedule's own curve must equal its tables at the integers; "
+                        f"at level {t} its {name} is {curve[t]:.9g}, the table's {table[t]:.9g}"
+                    )
 
     @classmethod
     def from_betas(cls, betas: Tensor) -> Schedule:

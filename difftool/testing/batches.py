@@ -15,7 +15,7 @@ from difftool.core.types import Noised
 from difftool.errors import InputError
 from difftool.plugin.component import Loss
 from difftool.testing.known import PATHS, TARGETS, pictures
-from difftool.testing.rules import generator
+from difftool.testing.rules import FoundError, generator
 
 SHAPE = (3, 6, 4)
 TENSORS = tuple(each.name for each in fields(Noised) if each.name not in ("cond", "schedule"))
@@ -87,9 +87,22 @@ def gradient_of(part: Loss, answer: Tensor, batch: Noised) -> Tensor:
     answer = answer.clone().requires_grad_()
     values = part(answer, batch)
     if not values.requires_grad:
-        raise ValueError("no gradient reaches the network: the value does not depend on its answer")
+        raise FoundError("no gradient reaches the network: the value does not depend on its answer")
     (gradient,) = torch.autograd.grad(values.sum(), answer)
     return gradient
+
+
+def cost(part: Loss, batch: Noised, offset: Tensor, seed: int) -> Tensor:
+    """How much more than the truth an answer costs that is off by this.
+
+    Of two outputs the second may judge the error itself, with `detach` on it, so that only gradients mean something:
+    then what pulls at the first is summed up on the way there.
+    """
+    if part.outputs == 1:
+        return part(answer_of(part, batch, offset, seed), batch) - part(answer_of(part, batch, 0.0, seed), batch)
+    stops = [(k + 0.5) / 6 for k in range(6)]
+    pulls = [gradient_of(part, answer_of(part, batch, stop * offset, seed), batch) for stop in stops]
+    return torch.stack([(read(part, pull) * offset).flatten(1).sum(1) for pull in pulls]).mean(0)
 
 
 def others_changed(answer: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from difftool.errors import InputError
 from difftool.plugin.component import Component, Condition
 from difftool.plugin.registry import Registry
-from difftool.testing.rules import Rule, alike, gap, generator, in_another_process, repeats, short
+from difftool.testing.rules import FoundError, Rule, alike, gap, generator, in_another_process, repeats, short
 
 GIVEN: ContextVar[tuple[Any, ...]] = ContextVar("the values that a test gives", default=())
 
@@ -41,12 +41,12 @@ def _learned(part: Condition) -> tuple[Condition, list[Any]]:
             fitted = part.fit(list(values))
             for value in values:
                 if not isinstance(fitted.encode(value), Tensor):
-                    raise TypeError(f"encode() gives a {type(fitted.encode(value)).__name__}, not a tensor")
+                    raise FoundError(f"encode() gives a {type(fitted.encode(value)).__name__}, not a tensor")
         except Exception as error:
             told = told or f"{type(error).__name__}: {error}"
             continue
         return fitted, list(values)
-    raise ValueError(f"it takes neither words nor numbers: {told}")
+    raise FoundError(f"it takes neither words nor numbers: {told}")
 
 
 def _rows(fitted: Condition, values: Sequence[Any]) -> list[Tensor]:

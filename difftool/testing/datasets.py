@@ -10,7 +10,7 @@ import numpy as np
 
 from difftool.core.types import Images
 from difftool.plugin.component import Dataset
-from difftool.testing.rules import Rule, alike, in_another_process, repeats
+from difftool.testing.rules import FoundError, Rule, alike, in_another_process, repeats
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -20,7 +20,7 @@ def _opened(part: Dataset) -> tuple[Images, list[int]]:
     images = part.open()
     count = len(images)
     if count < 1:
-        raise ValueError("it has no pictures")
+        raise FoundError("it has no pictures")
     spread = np.linspace(0, count - 1, 12).round().astype(int).tolist()
     chosen = list(dict.fromkeys([*spread, min(1, count - 1), max(count - 2, 0)]))
     return images, chosen[::2] + chosen[1::2]
@@ -29,7 +29,7 @@ def _opened(part: Dataset) -> tuple[Images, list[int]]:
 def _values(images: Images, indices: Sequence[int]) -> dict[str, list[Any]]:
     found = images.values(indices)
     if not isinstance(found, Mapping):
-        raise TypeError(f"values() gives a {type(found).__name__}, not a mapping from names to values")
+        raise FoundError(f"values() gives a {type(found).__name__}, not a mapping from names to values")
     return {key: list(found[key]) for key in found}
 
 

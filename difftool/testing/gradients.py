@@ -61,7 +61,7 @@ def grows_without_jumps(part: Loss, seed: int) -> str | None:
     sizes = torch.logspace(-2, 1, 300)
     one = pictures(seed, 1, SHAPE).expand(len(sizes), *SHAPE)
     noise = torch.randn((1, *SHAPE), generator=generator(seed)).expand(one.shape)
-    for target in TARGETS:
+    for target in TARGETS if part.outputs == 1 else ():  # of two, the second may judge the error: see `cost`
         batch = _at_level_300(target, one, noise)
         signs = error_of(batch, seed)[:1].sign()
         cost = part(answer_of(part, batch, sizes[:, None, None, None] * signs, seed), batch).detach()
@@ -89,24 +89,25 @@ def learns_the_mean(part: Loss, seed: int) -> str | None:
                 read(part, gradient_of(part, answer_of(part, batch, sign * size, seed), batch)) for sign in (1, -1)
             )
             strength = torch.maximum(up.abs(), down.abs()).flatten(1).max(1).values
-            uneven = (up + down).abs().flatten(1).max(1).values > 0.01 * strength
-            if bool(uneven.any()):
-                k = int(uneven.nonzero()[0])
-                high, low = float(up[k].mean()), float(-down[k].mean())
+            off = (up + down).abs().flatten(1).max(1).values / strength.clamp(min=1e-30)
+            if bool((off > 0.01).any()):
+                k = int((off > 0.01).nonzero()[0])
                 return (
-                    f"an answer too high by {size:g} is pulled at by {high:.4g}, one too low by it by {low:.4g}, "
-                    f"at level {float(batch.t[k]):g} for {what}"
+                    f"an answer too high by {size:g} is pulled at otherwise than one too low by it: by {off[k]:.1%} of "
+                    f"its strength, at level {float(batch.t[k]):g} for {what}"
                 )
     light, contrast = torch.tensor([[0.0, 0.6, -0.6, 0.0], [1.0, 0.3, 0.3, 0.05]])[..., None, None, None]
     shades = light + contrast * pictures(seed, 4, SHAPE)
-    noise = torch.randn(shades.shape, generator=generator(seed))
+    alpha, sigma = (float(each) for each in PATHS["linear"]().at(300.0))
+    # All become the same noised picture: that is what a network sees, and a weight may depend on it.
+    noised = alpha * shades[:1] + sigma * torch.randn(shades[:1].shape, generator=generator(seed))
     for target in TARGETS:
-        batch = _at_level_300(target, shades, noise)
+        batch = _at_level_300(target, shades, (noised - alpha * shades) / sigma)
         error = error_of(batch, seed)[:1].expand(batch.target.shape)
         pull = read(part, gradient_of(part, answer_of(part, batch, error, seed), batch))
-        if (off := max(gap(pull[k], pull[0]) for k in range(1, len(pull)))) > 0.02:
+        if (apart := max(gap(pull[k], pull[0]) for k in range(1, len(pull)))) > 0.02:
             return (
-                f"one and the same error is pulled at otherwise in another picture, by {off:.2g} of its strength, for "
+                f"one and the same error is pulled at otherwise in another picture, by {apart:.2g} of its strength, for "
                 f"{target} at level 300"
             )
     return None
@@ -132,9 +133,8 @@ def weights_mean_the_same_for_every_target(part: Loss, seed: int) -> str | None:
     sizes = {name: float(each[0].norm() / pictured[0][0].norm()) for name, each in zip(TARGETS, pictured, strict=True)}
     told = ", ".join(f"{size:.3g} for {name}" for name, size in sizes.items())
     return (
-        f"at level {levels[0]:g} one and the same error of x0 is pulled at with strengths {told}, and the network's "
-        "own error is not weighed alike at all levels either: a weight on x0's error goes on gain * error, "
-        "so its square is multiplied by gain^2"
+        f"it is right for one target at most: at level {levels[0]:g} the same error of x0 is pulled at with strengths "
+        f"{told}. A weight that depends on the level goes on x0's error, gain * error: on its square with gain^2"
     )
 
 
@@ -142,11 +142,21 @@ def both_halves_learn(part: Loss, seed: int) -> str | None:
     """Teaches everything it asks for: with outputs = 2, the second half too."""
     if part.outputs not in (1, 2):
         return f"outputs is {part.outputs}; it may be 1 or 2"
+    if part.outputs == 1:
+        return None
+    pushed = set()
     for what, batch in cases(seed):
-        gradient = gradient_of(part, answer_of(part, batch, 0.3 * error_of(batch, seed), seed), batch)
-        for name, half in zip(("first", "second"), gradient.chunk(part.outputs, dim=1), strict=False):
-            if part.outputs > 1 and not bool(half.flatten(1).any(1).float().mean() > 0.5):
+        answer = answer_of(part, batch, 0.3 * error_of(batch, seed), seed)
+        gradient = gradient_of(part, answer, batch)
+        for name, half in zip(("first", "second"), gradient.chunk(2, dim=1), strict=True):
+            if not bool(half.flatten(1).any(1).float().mean() > 0.5):
                 return f"no gradient reaches the {name} half of the network's answer at most levels, for {what}"
+        for second in (-8.0, -1.0, 0.0, 1.0, 8.0):
+            said = torch.cat([answer.chunk(2, dim=1)[0], torch.full_like(batch.target, second)], dim=1)
+            pushed |= set(gradient_of(part, said, batch).chunk(2, dim=1)[1].sign().unique().tolist())
+    if not {-1.0, 1.0} <= pushed:
+        way = "up" if -1.0 in pushed else "down"
+        return f"the second half of the network's answer is pushed {way} whatever it says: is a sign wrong?"
     return None
 
 

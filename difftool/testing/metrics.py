@@ -14,7 +14,7 @@ from difftool.core.model import Model
 from difftool.core.types import Images
 from difftool.errors import InputError
 from difftool.plugin.component import Metric, Watch
-from difftool.testing.rules import Rule, elsewhere, repeats, short
+from difftool.testing.rules import FoundError, Rule, elsewhere, repeats, short
 from difftool.testing.worlds import World, worlds
 
 
@@ -95,7 +95,7 @@ def says_the_same_again(part: Metric, seed: int) -> str | None:
             first = repr(dict(result))  # to the last digit, and NaN is NaN
             part.measure(world.empty, world.images, _quiet)
             if first != repr(dict(part.measure(world.model, world.images, _quiet))):
-                raise ValueError("the same model gets other numbers after another one: it remembers, or is random")
+                raise FoundError("the same model gets other numbers after another one: it remembers, or is random")
             found.append(first)
         return found
 

@@ -12,7 +12,7 @@ from difftool.core.denoiser import heard
 from difftool.core.types import Spec
 from difftool.plugin.component import Backbone
 from difftool.testing.known import linear
-from difftool.testing.rules import generator
+from difftool.testing.rules import FoundError, generator
 
 SIDES = (8, 16, 32, 64, 128, 256)
 
@@ -28,7 +28,7 @@ class Told:
     def __call__(self, net: nn.Module) -> Tensor:
         answer = net(self.x, self.c, self.cond)
         if not isinstance(answer, Tensor):
-            raise TypeError(f"the network answers a {type(answer).__name__}, not a tensor")
+            raise FoundError(f"the network answers a {type(answer).__name__}, not a tensor")
         return answer
 
     def of(self, which: slice) -> Told:
@@ -65,7 +65,7 @@ def specs_of(part: Backbone) -> list[Spec]:
             tall,
         )
         return [square, *(spec for spec in others if not list(part.check(spec)))]
-    raise ValueError(f"check() permits no square picture of {SIDES[0]} to {SIDES[-1]} pixels: {objections[0]}")
+    raise FoundError(f"check() permits no square picture of {SIDES[0]} to {SIDES[-1]} pixels: {objections[0]}")
 
 
 def conditions_of(part: Backbone, height: int, width: int) -> dict[str, tuple[int, ...]]:
@@ -79,7 +79,7 @@ def built(part: Backbone, spec: Spec, seed: int, awake: bool = True) -> nn.Modul
     torch.manual_seed(seed)
     net = part.build(spec)
     if not isinstance(net, nn.Module):
-        raise TypeError(f"build() gives a {type(net).__name__}, not a torch.nn.Module")
+        raise FoundError(f"build() gives a {type(net).__name__}, not a torch.nn.Module")
     if awake:
         g = generator(seed)
         with torch.no_grad():
@@ -93,7 +93,7 @@ def told_of(part: Backbone, spec: Spec, seed: int, count: int = 3) -> Told:
     """Pictures of noise at levels from the first to the last, whole and fractional, told something."""
     g = generator(seed + 1)
     x = torch.randn((count, spec.channels, spec.height, spec.width), generator=g)
-    t = 1 + (spec.T - 1) * torch.tensor([0.31, 0.75, 0.0, 1.0, 0.5])[:count].double()
+    t = 1 + (spec.T - 1) * torch.tensor([0.31, 0.75, 0.0, 1.0, 0.5])[torch.arange(count) % 5].double()
     cond = {}
     for key, shape in spec.conditions.items():
         rows = torch.randn((count, *shape), generator=g)

@@ -15,7 +15,7 @@ from typing import Any
 
 from difftool.testing.attempts import end, plain, preview, row, run_in, start, whole
 from difftool.testing.patience import in_time
-from difftool.testing.rules import NoAnswerError, Rule, repeats, short
+from difftool.testing.rules import FoundError, NoAnswerError, Rule, repeats, short
 
 Told = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def _text(drawn: object) -> str:
     if isinstance(drawn, Text):
         return repr((drawn.plain, drawn.style, drawn.spans))
     if not isinstance(drawn, str):
-        raise TypeError(f"draw() gives a {type(drawn).__name__}; a str or a rich Text was expected")
+        raise FoundError(f"draw() gives a {type(drawn).__name__}; a str or a rich Text was expected")
     return drawn
 
 
@@ -142,7 +142,7 @@ def draws_the_same_again(panel: Any, seed: int) -> str | None:
             first = [_text(made.draw(run, *SIZES[0])) for run in runs.values()]
             again = [_text(made.draw(run, *SIZES[0])) for run in reversed(runs.values())]
             if first != again[::-1]:
-                raise ValueError("the same run looks otherwise after another one was drawn: it remembers")
+                raise FoundError("the same run looks otherwise after another one was drawn: it remembers")
             return first
 
         return repeats(drawn)

@@ -46,6 +46,10 @@ class Finding:
         return self.reason is None
 
 
+class FoundError(Exception):
+    """What a rule found, told from within: the message is the reason."""
+
+
 class NoAnswerError(Exception):
     """A part does not answer; it is asked no further rule."""
 
@@ -158,7 +162,8 @@ def _told(error: BaseException) -> str:
         if frame[0].is_absolute() and not any(frame[0].is_relative_to(folder) for folder in machinery)
     ]
     place = f" ({own[-1][0].name}:{own[-1][1]})" if own else ""
-    return " ".join(f"raises {type(error).__name__}: {error}{place}".split())
+    raised = "" if isinstance(error, FoundError) else f"raises {type(error).__name__}: "
+    return " ".join(f"{raised}{error}{place}".split())
 
 
 def short(value: object) -> str:

@@ -89,7 +89,9 @@ def lands_on_the_only_picture(part: Sampler, seed: int) -> str | None:
                 steps = steps_of(part, denoiser, times, Draws(seed, (3, 3, 2, 2)))
                 off = float((steps[-1].x - picture).abs().max())
                 if not off <= EXACT:
-                    return f"after {len(times) - 1} steps on the {name} path it is {off:.3g} away from the only picture"
+                    digits = ": are digits of float64 lost?" if off < 1e-5 else ""
+                    hops = f"{len(times) - 1} step{'s' if len(times) > 2 else ''}"
+                    return f"after {hops} on the {name} path it is {off:.3g} away from the only picture{digits}"
                 for step in steps:
                     if not float((step.x0 - picture).abs().max()) <= EXACT:
                         return f"at step {step.index} on the {name} path its x0 is not the guess of the denoiser"
@@ -124,21 +126,21 @@ def places_its_levels(part: Sampler, seed: int) -> str | None:
             for n in (None, 1, 2, 7, T):
                 if n is not None and n > T:
                     continue
-                asked = "its own number of" if n is None else str(n)
+                asked = "without n" if n is None else f"with n = {n}"
                 try:
                     times = part.times(schedule) if n is None else part.times(schedule, n)
                 except InputError as error:
                     if name == "linear":
-                        return f"times() refuses {asked} steps of {T} levels: {error}"
+                        return f"times() {asked} refuses a schedule of {T} levels: {error}"
                     continue
                 if any(isinstance(t, bool) or not isinstance(t, int | float) for t in times):
                     return f"times() gives {type(times[0]).__name__}; plain numbers were expected"
                 try:
                     check_times(times, T)
                 except InputError as error:
-                    return f"for {asked} steps of {T} levels on the {name} path: {error}"
+                    return f"times() {asked}, on the {name} path of {T} levels: {error}"
                 if times[0] != T:
-                    return f"for {asked} steps of {T} levels it begins at level {times[0]:.6g}, where no noise starts"
+                    return f"times() {asked}, of {T} levels, begins at level {times[0]:.6g}, where no noise starts"
                 if n is not None and part.gives == "samples" and len(times) != n + 1:
                     return f"asked for {n} steps, times() gives {len(times) - 1}"
     return None

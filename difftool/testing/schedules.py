@@ -15,13 +15,13 @@ from torch import Tensor
 from difftool.core.schedule import Schedule
 from difftool.errors import InputError
 from difftool.plugin.component import NoiseSchedule
-from difftool.testing.rules import Rule, alike, generator, in_another_process, repeats
+from difftool.testing.rules import FoundError, Rule, alike, generator, in_another_process, repeats
 
 
 def _built(part: NoiseSchedule) -> Schedule:
     schedule = part.build()
     if not isinstance(schedule, Schedule):
-        raise TypeError(f"build() gives a {type(schedule).__name__}, not a Schedule")
+        raise FoundError(f"build() gives a {type(schedule).__name__}, not a Schedule")
     return schedule
 
 
@@ -150,6 +150,9 @@ def noise_comes_gradually(part: NoiseSchedule, seed: int) -> str | None:
     schedule = _built(part)
     if schedule.T < 20:
         return None
+    first = float(schedule.sigma[1] / schedule.alpha[1])
+    if schedule.T >= 100 and first > 0.25:
+        return f"level 1 has noise already, sigma / alpha = {first:.3g}: what is learned of a picture's last details?"
     added = _added(schedule)
     log = added.clamp(min=1e-300).log()
     spikes = (log[3:-3] - (log[2:-4] + log[4:-2]) / 2).abs()

@@ -15,20 +15,24 @@ from difftool.core.types import RunInfo
 from difftool.errors import InputError
 from difftool.plugin.component import Sink, SinkWriter
 from difftool.testing.attempts import Event, end, plain, row, run_in, start, whole
-from difftool.testing.rules import Rule, short
+from difftool.testing.rules import FoundError, Rule, short
 
 PATIENCE = 5.0
 """Seconds in which a thread ends, once it is told to."""
+SETTLED = 0.5
+"""Seconds after which a file that is still written has grown."""
 
 
 @contextlib.contextmanager
 def _runs(seed: int, *names: str) -> Iterator[tuple[RunInfo, ...]]:
     """Folders of runs, which are gone afterwards; so is what a sink puts into the working directory."""
-    with tempfile.TemporaryDirectory(prefix="difftool-sink-") as folder, contextlib.chdir(folder):
+    # Errors are ignored: a thread of the sink may still write.
+    made = tempfile.TemporaryDirectory(prefix="difftool-sink-", ignore_cleanup_errors=True)
+    with made as folder, contextlib.chdir(folder):
         here = Path.cwd()
         yield tuple(run_in(here, name, seed) for name in names)
         if Path.cwd() != here:
-            raise ValueError("it changes the working directory")
+            raise FoundError("it changes the working directory")
 
 
 @contextlib.contextmanager
@@ -37,7 +41,7 @@ def _opened(part: Sink, run: RunInfo) -> Iterator[SinkWriter]:
     writer = part.open(run)
     for method in ("event", "close"):
         if not callable(getattr(writer, method, None)):
-            raise TypeError(f"open() gives a {type(writer).__name__} without {method}(); a SinkWriter was expected")
+            raise FoundError(f"open() gives a {type(writer).__name__} without {method}(); a SinkWriter was expected")
     try:
         yield writer
     except BaseException:
@@ -102,10 +106,8 @@ def goes_on_after_a_stop(part: Sink, seed: int) -> str | None:
         _told(part, many, [start(), *rows, end(40, "stopped")])
         sizes = [_size(run) for run in (few, many)]
         _told(part, many, [start(1, 40), row(41), end(41)])
-        if sizes[0] < sizes[1] and _size(many) < sizes[1]:
-            return (
-                f"resumed, it leaves {_size(many)} of the {sizes[1]} bytes that it had written: earlier steps are lost"
-            )
+        if sizes[0] < sizes[1] and (left := _size(many)) < sizes[1]:
+            return f"resumed, it leaves {left} of the {sizes[1]} bytes that it had written: earlier steps are lost"
         _told(part, torn, plain(whole()))
         _told(part, torn, plain(whole(20)))  # trains steps again that it was told of
     return None
@@ -113,19 +115,40 @@ def goes_on_after_a_stop(part: Sink, seed: int) -> str | None:
 
 def tells_what_is_void(part: Sink, seed: int) -> str | None:
     """Takes out what it wrote of steps that are trained again, or keeps from which step a resumed run goes on."""
-    mark = 0.5772156 + seed % 7
-    first = [start(), row(10), row(20), row(30, loss=mark, lr=mark), row(40), end(40, "stopped")]
+    early, last, void = 0.1415926 + seed % 3, 0.3183098 + seed % 5, 0.5772156 + seed % 7
+    first = [start(), _marked(10, early), _marked(20, last), _marked(21, void), row(40), end(40, "stopped")]
     left = []
-    for from_step in (20, 40):  # after the second nothing is void, and so it has to look otherwise
+    for from_step in (20, 21):  # at the second that row stands, and so it has to look otherwise
         with _runs(seed, "one") as (run,):
             _told(part, run, first)
+            there = _has(run, last)
             _told(part, run, [start(1, from_step), row(30), row(50), end(50)])
-            if not _has(run, mark):
+            if there and _has(run, early) and not _has(run, last):
+                return f"resumed at step {from_step}, it takes out its row of step 20, which stands"
+            if not _has(run, void):
                 return None
             left.append(_contents(run))
     if left[0] != left[1]:
         return None
-    return "resumed at step 20, it keeps its row of step 30, and nothing tells that it is void: heed from_step of start"
+    return "resumed at step 20, it keeps its row of step 21, and nothing tells that it is void: heed from_step of start"
+
+
+def _marked(step: int, mark: float) -> Event:
+    """A row that can be found again."""
+    return row(step, loss=mark, lr=mark)
+
+
+def keeps_the_first_row_and_the_last(part: Sink, seed: int) -> str | None:
+    """Loses neither the first row of a run nor the last, if it keeps rows: close() brings all of them home."""
+    marks = [round(0.1234567 + 0.0371 * step + seed % 3, 7) for step in range(25)]
+    with _runs(seed, "one") as (run,):
+        _told(part, run, [start(), *(_marked(step, mark) for step, mark in enumerate(marks, 1)), end(25)])
+        kept = [any(_holds(path, mark) for path in _files(Path.cwd())) for mark in marks]
+        if sum(kept) > len(kept) / 2:  # it may also keep a few of them, or none
+            for step in (1, 25):
+                if not kept[step - 1]:
+                    return f"of the rows of steps 1 to 25 it keeps {sum(kept)}, and loses that of step {step}"
+    return None
 
 
 def _contents(run: RunInfo) -> list[bytes]:
@@ -145,14 +168,19 @@ def keeps_runs_apart(part: Sink, seed: int) -> str | None:
     marks = {"left": 0.7182818 + seed % 7, "right": 0.4142135 + seed % 5}
 
     def events(name: str) -> list[Event]:
-        return [start(), *(row(step, loss=marks[name], lr=marks[name]) for step in range(1, 9)), end(8)]
+        return [start(), *(_marked(step, marks[name]) for step in range(1, 9)), end(8)]
 
     with _runs(seed, "left", "right") as alone:
         for run in alone:
+            before = {run.id for run in alone if _anywhere(marks[run.id])}
             _told(part, run, events(run.id))
+            if any(not _anywhere(marks[each]) for each in before):
+                return "what it was told of one run is gone when the next begins"
         seen = {run.id: _has(run, marks[run.id]) for run in alone}
-        if both := [path for path in _files(Path.cwd()) if all(_holds(path, mark) for mark in marks.values())]:
-            return f"{both[0].name} in the working directory holds the numbers of two runs: write into run.dir"
+        for path in _files(Path.cwd()):
+            content = path.read_bytes()
+            if all(_holds(path, marks[run.id]) and run.id.encode() not in content for run in alone):
+                return f"{path.name} holds the numbers of two runs, and not whose they are: write into run.dir"
     with _runs(seed, "left", "right") as beside:
         with _opened(part, beside[0]) as left, _opened(part, beside[1]) as right:
             for mine, other in zip(events("left"), events("right"), strict=True):
@@ -164,6 +192,11 @@ def keeps_runs_apart(part: Sink, seed: int) -> str | None:
             if seen[run.id] and not _has(run, marks[run.id]):
                 return "what it is told of a run does not come to its folder when another run is open too"
     return None
+
+
+def _anywhere(mark: float) -> bool:
+    """Whether a number stands in a file of any run, or beside them."""
+    return any(_holds(path, mark) for path in _files(Path.cwd()))
 
 
 def _has(run: RunInfo, mark: float) -> bool:
@@ -202,6 +235,11 @@ def lets_go_when_closed(part: Sink, seed: int) -> str | None:
             thread.join(max(0.0, until - time.monotonic()))
         if alive := [thread.name for thread in waiting if thread.is_alive()]:
             return f"the thread {alive[0]} goes on after close(), so the trainer would never end"
+        if any(thread not in before for thread in threading.enumerate()):
+            written = _contents(run)
+            time.sleep(SETTLED)
+            if _contents(run) != written:
+                return "a thread still writes after close(), and ends with the trainer: wait for it there"
     return None
 
 
@@ -234,6 +272,7 @@ RULES: tuple[Rule, ...] = (
     edits_nothing,
     goes_on_after_a_stop,
     tells_what_is_void,
+    keeps_the_first_row_and_the_last,
     closes_at_any_time,
     lets_go_when_closed,
     keeps_runs_apart,

@@ -10,7 +10,7 @@ from torch import Tensor
 from difftool.core.target import coefficients
 from difftool.plugin.component import Target
 from difftool.testing.known import PATHS, pictures
-from difftool.testing.rules import Rule, gap, generator, repeats, untouched
+from difftool.testing.rules import FoundError, Rule, gap, generator, repeats, untouched
 
 NAMES = ("skip", "out", "scale")
 LEAST, MOST = 1e-3, 1e3
@@ -21,10 +21,10 @@ def _numbers(part: Target, alpha: Tensor, sigma: Tensor) -> list[Tensor]:
     """skip, out and scale as float64 tensors of alpha's shape."""
     raw = part.coefficients(alpha, sigma)
     if len(raw) != 3:
-        raise ValueError(f"coefficients() gives {len(raw)} values; skip, out and scale are three")
+        raise FoundError(f"coefficients() gives {len(raw)} values; skip, out and scale are three")
     for name, value in zip(NAMES, raw, strict=True):
         if isinstance(value, Tensor) and value.dtype != torch.float64:
-            raise ValueError(f"{name} is {value.dtype}; float64 came in")
+            raise FoundError(f"{name} is {value.dtype}; float64 came in")
     return [torch.as_tensor(value, dtype=torch.float64).expand_as(alpha) for value in raw]
 
 

@@ -18,6 +18,7 @@ from difftool.errors import InputError
 from difftool.plugin.component import Sampler
 from difftool.testing.known import PATHS
 from difftool.testing.oracles import Point
+from difftool.testing.rules import FoundError
 
 
 @dataclass
@@ -37,9 +38,9 @@ class Witness:
 
     def __call__(self, x: Tensor, t: float) -> Prediction:
         if isinstance(t, bool) or not isinstance(t, int | float):
-            raise TypeError(f"the denoiser is asked at a level that is a {type(t).__name__}, not a plain number")
+            raise FoundError(f"the denoiser is asked at a level that is a {type(t).__name__}, not a plain number")
         if not 1 <= t <= self.schedule.T:
-            raise ValueError(
+            raise FoundError(
                 f"the denoiser is asked at level {t:.6g}; networks learn the levels 1 to {self.schedule.T}, "
                 "and level 0 needs no guess"
             )
@@ -71,12 +72,12 @@ def steps_of(
     with torch.no_grad():
         for step in part.run(denoiser, x, times, draw):
             if not isinstance(step, Step):
-                raise TypeError(f"run() yields a {type(step).__name__}, not a Step")
+                raise FoundError(f"run() yields a {type(step).__name__}, not a Step")
             found.append(step)
             if len(found) > 2 * len(times) + 10:
-                raise ValueError(f"run() goes on after {len(found)} steps; the walk has {len(times) - 1} hops")
+                raise FoundError(f"run() goes on after {len(found)} steps; the walk has {len(times) - 1} hops")
     if not found:
-        raise ValueError("run() yields nothing; a Step for each hop was expected")
+        raise FoundError("run() yields nothing; a Step for each hop was expected")
     return found
 
 
@@ -111,5 +112,5 @@ def paths_of(part: Sampler) -> dict[str, Schedule]:
             pass  # what went wrong is told by the rule that asks for this walk
         found[name] = schedule
     if not found:
-        raise ValueError(f"it refuses every path: {refusals[0]}")
+        raise FoundError(f"it refuses every path: {refusals[0]}")
     return found

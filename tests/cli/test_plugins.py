@@ -127,6 +127,12 @@ def test_info_of_a_component(cli, name):
     assert "from difftool:ddpm 0.1.0 (difftool.builtin.ddpm.DDPM)" in out
 
 
+def test_the_second_half_of_an_id_will_do(cli):
+    assert cli("plugins", "info", "two_pixel")[1] == cli("plugins", "info", "difftool:two_pixel")[1]
+    assert "difftool:ddim" in cli("plugins", "info", "ddim")[1]
+    assert "sampler direct" not in cli("plugins", "info", "ddim")[1], "a component's own name comes first"
+
+
 def test_info_of_required_and_complicated_fields(cli):
     out = cli("plugins", "info", "images")[1]
     assert "  path: path = required\n" in out

@@ -92,8 +92,8 @@ def cli(cli):
 
 
 SUM = """KIND  NAME         RULES KEPT  STATE
-loss  wrong:sums   13 of 14    FAILS
-loss  wrong:means  14 of 14    ok
+loss  wrong:sums   15 of 16    FAILS
+loss  wrong:means  16 of 16    ok
 
 loss wrong:sums
   Is a mean over the picture, not a sum: the same picture twice as large costs as much.
@@ -108,7 +108,7 @@ def test_check_of_a_plugin(site, cli):
     assert (code, out) == (7, SUM)
     assert err.splitlines()[-1] == "difftool: error: 1 of 2 components is not right: loss wrong:sums"
     code, out, err = cli("loss.means")
-    assert (code, out) == (0, "KIND  NAME         RULES KEPT  STATE\nloss  wrong:means  14 of 14    ok\n")
+    assert (code, out) == (0, "KIND  NAME         RULES KEPT  STATE\nloss  wrong:means  16 of 16    ok\n")
 
 
 def test_check_with_fields_and_seed(site, cli):
@@ -127,12 +127,12 @@ def test_check_as_json(site, cli):
         "kind": "loss",
         "name": "wrong:means",
         "state": "ok",
-        "kept": 14,
-        "of": 14,
+        "kept": 16,
+        "of": 16,
         "reason": "",
         "broken": [],
     }
-    assert (rows["wrong:sums"]["state"], rows["wrong:sums"]["kept"]) == ("FAILS", 13)
+    assert (rows["wrong:sums"]["state"], rows["wrong:sums"]["kept"]) == ("FAILS", 15)
     assert rows["wrong:sums"]["broken"] == [
         {
             "rule": "Is a mean over the picture, not a sum: the same picture twice as large costs as much.",

@@ -307,7 +307,7 @@ def table(*values):
         (table(1, 0.5), table(0, 0.5).float(), "float64"),
         (table(1, math.nan), table(0, 0.5), "finite"),
         (table(1, 0.5), table(0, math.inf), "finite"),
-        (table(1, -0.5), table(0, 0.5), "negative"),
+        (table(1, -0.5), table(0, 0.5), "negative; alpha is -0.5 at level 1"),
         (table(0.99, 0.5), table(0, 0.5), "level 0 is clean"),
         (table(1, 0.5), table(0.01, 0.5), "level 0 is clean"),
         (table(1, 0.5, 0.6, 0.1), table(0, 0.5, 0.5, 0.9), "from level 1 to 2"),

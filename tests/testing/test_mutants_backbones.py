@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import dropout, interpolate, silu
+from torch.nn.functional import avg_pool2d, dropout, interpolate, pad, silu
 
 from difftool.testing import backbones
 
@@ -169,12 +169,25 @@ def unit(pictures):
 
 
 OneColour = wrong("OneColour", forward=after(lambda y: y.mean((2, 3), keepdim=True).expand_as(y)))
+SameInAllChannels = wrong("SameInAllChannels", forward=after(lambda y: y.mean(1, keepdim=True).expand_as(y)))
+InSquaresOfFour = wrong("InSquaresOfFour", forward=after(lambda y: interpolate(avg_pool2d(y, 2), size=y.shape[2:])))
+BlackBorder = wrong("BlackBorder", forward=after(lambda y: pad(y[..., 1:-1, 1:-1], (1, 1, 1, 1))))
+NeverLighter = wrong("NeverLighter", forward=after(lambda y: y - y.mean((2, 3), keepdim=True)))
+AtMostFour = wrong("AtMostFour", forward=after(lambda y: y.clamp(-4, 4)))
+SeesGrey = wrong("SeesGrey", forward=before(lambda x: x.mean(1, keepdim=True).expand_as(x)))
+SeesSquaresOfFour = wrong(
+    "SeesSquaresOfFour", forward=before(lambda x: interpolate(avg_pool2d(x, 2), size=x.shape[2:]))
+)
+LastLevelTwice = wrong("LastLevelTwice", emb=lambda self, c, cond: Net.emb(self, (c + 1).clamp(max=999), cond))
 ClampsThePicture = wrong("ClampsThePicture", forward=before(lambda x: x.clamp(-1, 1)))
 
 
-class HearsTheSizeOfLogsnr(Right):
+class HearsTheSizeOfLogsnr(wrong("HearsTheSize", emb=lambda self, c, cond: Net.emb(self, c.abs(), cond))):
     hears = "logsnr"
-    net = type("HearsTheSize", (Net,), {"emb": lambda self, c, cond: Net.emb(self, c.abs(), cond)})
+
+
+class ClampsLogsnr(wrong("Clamped", emb=lambda self, c, cond: Net.emb(self, c.clamp(-3.5, 3.5), cond))):
+    hears = "logsnr"
 
 
 class TakesTheWordsToo(Right):
@@ -252,13 +265,22 @@ ROWS = [
     (wrong("Bounded", forward=after(torch.tanh)), backbones.answers_any_number, "however large its weights are"),
     (wrong("AnswersOfOneSize", forward=after(unit)), backbones.answers_any_number, "is what goes out normalised?"),
     (wrong("PicturesOfOneSize", forward=before(unit)), backbones.sees_all_of_the_picture, "three times as strong"),
+    (SameInAllChannels, backbones.answers_any_number, "100% of the numbers that it answers are always equal"),
+    (InSquaresOfFour, backbones.answers_any_number, "100% of the numbers that it answers are always equal"),
+    (BlackBorder, backbones.answers_any_number, "of its answer is always the same"),
+    (NeverLighter, backbones.answers_any_number, "cannot make a picture lighter"),
+    (AtMostFour, backbones.answers_any_number, "its answers lie in -4 to 4"),
+    (SeesGrey, backbones.sees_all_of_the_picture, "only count together with others"),
+    (SeesSquaresOfFour, backbones.sees_all_of_the_picture, "only count together with others"),
+    (ClampsLogsnr, backbones.hears_the_level, "the same at the levels 1 and 20"),
+    (LastLevelTwice, backbones.hears_the_level, "the same at the levels 999 and 1000"),
     (ClampsThePicture, backbones.sees_all_of_the_picture, "of the pixels"),
     (HearsTheSizeOfLogsnr, backbones.hears_the_level, "the logsnr 3 and -3"),
     (wrong("CountsItsCalls", forward=counts_its_calls), backbones.changes_nothing_by_answering, "changes asked"),
     (wrong("SeedsTorch", __init__=seeds_torch), backbones.begins_from_the_seed, "seeds torch itself"),
     (StochasticDepth, backbones.draws_from_torch_alone, "generator of numpy or Python"),
     (HalvesInTraining, backbones.draws_from_torch_alone, "otherwise in training than in eval()"),
-    (RoundsTheLevel, backbones.hears_the_level, "the same at the levels 500 and 520"),
+    (RoundsTheLevel, backbones.hears_the_level, "the same at the levels 1 and 20"),
     (WhispersTheLevel, backbones.hears_the_level, "the same at the levels"),
     (HearsTheFirstNumberOnly, backbones.hears_what_it_is_told, "it answers the same"),
     (Clamps, backbones.sees_all_of_the_picture, "does not depend on the picture"),
@@ -267,7 +289,7 @@ ROWS = [
     (Untold, backbones.hears_what_it_is_told, "it answers the same"),
     (TakesTheWordsToo, backbones.hears_what_it_is_told, "'words'"),
     (TellsAllTheSame, backbones.each_picture_alone, "when the others change"),
-    (Deaf, backbones.hears_the_level, "the same at the levels 1 and 60"),
+    (Deaf, backbones.hears_the_level, "the same at the levels 1 and 20"),
     (Saturated, backbones.hears_the_level, "the same at the levels 500 and 520"),
     (HearsOnlyTheFirst, backbones.each_picture_alone, "when the others change"),
     (BatchNorm, backbones.each_picture_alone, "when the others change"),

@@ -118,6 +118,16 @@ class Mirrored(NoiseSchedule):
         return Schedule(right.alpha.flip(0), right.sigma.flip(0))
 
 
+class BeginsLate(NoiseSchedule):
+    """A cosine with an offset that was not divided out again."""
+
+    def build(self):
+        u = torch.arange(self.T + 1, dtype=torch.float64) / self.T
+        abar = ((u + 0.25) / 1.25 * math.pi / 2).cos().square().clamp(min=1e-8)
+        abar[0] = 1
+        return Schedule(abar.sqrt(), (1 - abar).sqrt())
+
+
 class OneLevelShort(NoiseSchedule):
     def build(self):
         return Schedule.from_betas(betas(self.T)[:-1])
@@ -203,6 +213,7 @@ ROWS = [
     (ShuffledBetas, schedules.noise_comes_gradually, "out of order"),
     (Spike, schedules.noise_comes_gradually, "level 501 adds"),
     (JoinedWrong, schedules.noise_comes_gradually, "level 500 adds"),
+    (BeginsLate, schedules.noise_comes_gradually, "level 1 has noise already, sigma / alpha = 0.32"),
     (Mirrored, schedules.builds_its_tables, "level 0 is clean"),
     (OneLevelShort, schedules.builds_its_tables, "T = 1000 asks for 1001 levels"),
     (AlwaysAThousand, schedules.builds_its_tables, "T = 50 asks for 51 levels"),

@@ -1,8 +1,10 @@
 """Sinks with one error each, and unusual ones that are right."""
 
+import contextlib
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -147,6 +149,71 @@ class Beside(Writer):
         self.file = Path("rows.jsonl").open("a")  # noqa: SIM115
 
 
+class OneForAll(Writer):
+    """One file for all runs; steps that are trained again are taken out, whosever they are."""
+
+    def __init__(self, run):
+        self.run, self.path = run, Path(run.dir).parent / "all.jsonl"
+
+    def event(self, event):
+        rows = [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+        if event["kind"] == "start":
+            rows = [row for row in rows if row["step"] <= event["from_step"]]
+        elif event["kind"] == "metrics":
+            rows.append({"run": self.run.id, **event})
+        self.path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    def close(self):
+        pass
+
+
+class InTens(Writer):
+    """Writes ten rows at once."""
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.waiting = []
+
+    def event(self, event):
+        if event["kind"] == "start":
+            super().event(event)
+        elif event["kind"] == "metrics":
+            self.waiting.append(event)
+            if len(self.waiting) == 10:
+                for each in self.waiting:
+                    super().event(each)
+                self.waiting.clear()
+
+
+class FirstIsTheHead(Writer):
+    """The first row says what columns there are."""
+
+    head = None
+
+    def event(self, event):
+        if event["kind"] == "metrics" and self.head is None:
+            self.head = list(event)
+            print(json.dumps(self.head), file=self.file)
+        else:
+            super().event(event)
+
+
+def cutting(more):
+    """Takes out what is trained again, beginning `more` steps later than it should."""
+
+    class Cuts(Writer):
+        def event(self, event):
+            if event["kind"] == "start":
+                path = Path(self.run.dir, "rows.jsonl")
+                rows = [line for line in path.read_text().splitlines(True) if line.startswith("{")]
+                kept = [row for row in rows if json.loads(row)["step"] <= event["from_step"] + more]
+                path.write_text("".join(kept))
+            elif event["kind"] == "metrics":
+                super().event(event)
+
+    return Cuts
+
+
 def into_events(self, event):
     with Path(self.run.dir, "events", "00000.jsonl").open("a") as file:
         print(json.dumps(event), file=file)
@@ -182,12 +249,17 @@ WRONG = [
     (opening("Tidy", tidy), sinks.edits_nothing, "the recipe of the run"),
     (wrong("Afresh", mode="w"), sinks.goes_on_after_a_stop, "earlier steps are lost"),
     (opening("Deletes", afresh), sinks.goes_on_after_a_stop, "earlier steps are lost"),
-    (wrong("RowsAlone", event=rows_alone), sinks.tells_what_is_void, "it keeps its row of step 30"),
+    (wrong("RowsAlone", event=rows_alone), sinks.tells_what_is_void, "it keeps its row of step 21"),
     (opening("Divides", Counted), sinks.closes_at_any_time, "raises ZeroDivisionError"),
     (opening("Late", Late), sinks.closes_at_any_time, "raises AttributeError"),
     (wrong("StaysOpen", close=leaves_open), sinks.lets_go_when_closed, "rows.jsonl stays open"),
     (wrong("ForgetsToClose", close=lambda self: None), sinks.lets_go_when_closed, "rows.jsonl stays open"),
-    (opening("Beside", Beside), sinks.keeps_runs_apart, "rows.jsonl in the working directory holds the numbers of two"),
+    (opening("Beside", Beside), sinks.keeps_runs_apart, "rows.jsonl holds the numbers of two runs, and not whose"),
+    (opening("OneForAll", OneForAll), sinks.keeps_runs_apart, "of one run is gone when the next begins"),
+    (opening("InTens", InTens), sinks.keeps_the_first_row_and_the_last, "it keeps 20, and loses that of step 25"),
+    (opening("FirstIsTheHead", FirstIsTheHead), sinks.keeps_the_first_row_and_the_last, "and loses that of step 1"),
+    (opening("CutsTooMuch", cutting(-1)), sinks.tells_what_is_void, "it takes out its row of step 20"),
+    (opening("CutsTooLittle", cutting(1)), sinks.tells_what_is_void, "it keeps its row of step 21"),
     (opening("Shared", Shared), sinks.keeps_runs_apart, "does not come to its folder"),
     (opening("Onto", Onto), sinks.keeps_runs_apart, "stands in the folder of another run"),
     (wrong("IntoEvents", event=then(into_events)), sinks.leaves_the_run_alone, "it writes into events/00000.jsonl"),
@@ -219,6 +291,43 @@ def test_a_thread_that_goes_on_is_told(monkeypatch):
         caught(part, sinks.lets_go_when_closed, "the thread waits for more goes on after close()")
     finally:
         released.set()
+
+
+def test_a_thread_that_is_not_waited_for_is_told():
+    class Drips(Writer):
+        def event(self, event): ...
+
+        def close(self):
+            def drip():
+                for number in range(40):
+                    self.file.write(f"{number}\n")
+                    self.file.flush()
+                    time.sleep(0.02)
+                self.file.close()
+
+            threading.Thread(target=drip, daemon=True).start()
+
+    part = opening("Drips", Drips)
+    caught(part, sinks.lets_go_when_closed, "rows.jsonl stays open after close()")
+
+    class Reopens(Writer):
+        """Holds no file longer than it takes to write a line."""
+
+        def __init__(self, run):
+            self.path = Path(run.dir, "rows.jsonl")
+
+        def event(self, event): ...
+
+        def close(self):
+            def drip():
+                for number in range(40):
+                    with contextlib.suppress(OSError), self.path.open("a") as file:
+                        print(number, file=file)
+                    time.sleep(0.02)
+
+            threading.Thread(target=drip, daemon=True).start()
+
+    caught(opening("Reopens", Reopens), sinks.lets_go_when_closed, "a thread still writes after close()")
 
 
 def test_one_that_exclusively_makes_its_file_cannot_go_on():

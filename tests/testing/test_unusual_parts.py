@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from difftool.api import Loss, NoiseSchedule, Schedule, Target
-from difftool.testing import conformance
+from difftool.testing import conformance, gradients
 
 from .mutants import broken
 from .test_mutants_schedules import betas
@@ -140,6 +140,53 @@ def test_a_loss(name):
     assert broken([Unusual()], conformance.RULES["loss"], [0]) == []
 
 
+class LogOfItsError(Loss):
+    """The second half learns the logarithm of what the first is off by: it costs least where that is small."""
+
+    outputs = 2
+
+    def __call__(self, output, noised):
+        answer, said = output.chunk(2, dim=1)
+        square = (answer - noised.target).square()
+        return mean(square) + 0.1 * mean((said - (square.detach() + 1e-4).log()).square())
+
+
+class Likelihood(Loss):
+    """The second half is the logarithm of the variance."""
+
+    outputs = 2
+
+    def __call__(self, output, noised):
+        answer, said = output.chunk(2, dim=1)
+        return mean((answer - noised.target).square() * (-said).exp() + said)
+
+
+class LoudPixels(Loss):
+    """Cares for what the network sees itself: its best answer stays the mean."""
+
+    def __call__(self, output, noised):
+        return mean((output - noised.target).square() * (1 + noised.x_t.abs()))
+
+
+def test_losses_of_two_halves():
+    assert broken([LogOfItsError(), Likelihood()], conformance.RULES["loss"], [0, 1, 2]) == []
+
+
+def test_a_weight_that_the_network_sees_leaves_the_mean_the_mean():
+    assert broken([LoudPixels()], (gradients.learns_the_mean,), [0, 1, 2]) == []
+
+
+class GuardedNormal(Loss):
+    """Logarithms of sigma are normal, up to six times their spread."""
+
+    def levels(self, u, schedule):
+        sigma = (1.2 * torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6)) - 1.2).exp()
+        return schedule.level(-sigma.log()).clamp(min=1)
+
+    def __call__(self, output, noised):
+        return mean((output - noised.target).square())
+
+
 class LogitNormal(Loss):
     """Levels as Esser et al. 2024 place them."""
 
@@ -163,4 +210,4 @@ class Karras(Loss):
 
 
 def test_losses_with_levels_of_their_own():
-    assert broken([LogitNormal(), Karras()], conformance.RULES["loss"], [0, 1]) == []
+    assert broken([LogitNormal(), Karras(), GuardedNormal()], conformance.RULES["loss"], [0, 1]) == []
