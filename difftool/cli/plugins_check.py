@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 WITHOUT_CHECK = ("exporter",)
 """Kinds of parts that no command uses yet."""
 
-SLOW = 0.5
-"""Seconds of one core that importing a plugin may take without a word."""
+SLOW = 1.0
+"""Seconds that importing a plugin may take without a word, also on a machine that is busy."""
 
 
 def check(
@@ -66,7 +66,7 @@ def check(
     judged = [row for row in rows if row["state"] != "not checked"]
     if wrong := [f"{row['kind']} {row['name']}" for row in judged if row["state"] != "ok"]:
         verb = "is" if len(wrong) == 1 else "are"
-        raise PluginError(f"{len(wrong)} of {len(judged)} components {verb} not right: {', '.join(wrong)}")
+        raise PluginError(f"{len(wrong)} of {len(judged)} parts {verb} not right: {', '.join(wrong)}")
 
 
 def _row(kind: str, name: str, state: str, kept: int = 0, of: int = 0, *, reason: str = "") -> dict[str, Any]:

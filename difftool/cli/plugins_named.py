@@ -37,6 +37,7 @@ def meant(name: str) -> Meant:
     from difftool.plugin.house import house_of, install
     from difftool.plugin.loader import installed, panels
     from difftool.plugin.spelling import nearest
+    from difftool.recipe.offered import offered
 
     here = installed()
     kind, _, bare = name.rpartition(".")
@@ -60,7 +61,12 @@ def meant(name: str) -> Meant:
         if kind:
             known = {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
             known |= {f"panel.{source.entry}" for source in panels()}
-        if package := house_of(bare, kind):
+        package = house_of(bare, kind)
+        if package in here.registry.off or name in here.registry.off:
+            raise InputError(f"{name!r} is left out by DIFFTOOL_PLUGINS=none", do="unset DIFFTOOL_PLUGINS")
+        if brought := [recipe.name for recipe in offered() if recipe.owner == name]:
+            raise InputError(f"{name} brings recipes alone: {', '.join(brought)}", do="difftool recipes show NAME")
+        if package:
             raise InputError(f"{name!r} is not installed", why=f"it comes with {package}", do=install(package))
         broken = "".join(f" (broken: {why})" for why in here.registry.broken)
         raise InputError(f"nothing installed is called {name!r}; {nearest(name, known, 'there are')}{broken}")

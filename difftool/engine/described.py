@@ -12,6 +12,7 @@ from difftool.engine.sealed import Sealed
 from difftool.errors import InputError
 from difftool.plugin.component import Backbone, Condition, Loss, NoiseSchedule, Target
 from difftool.plugin.registry import Registry
+from difftool.recipe.explain import Problem
 from difftool.recipe.make import Maker
 from difftool.recipe.model import Sample
 from difftool.recipe.write import Table
@@ -49,11 +50,12 @@ def describe(file: Sealed, registry: Registry, *, own_sampler: bool = True) -> D
     conditions = maker.components("condition", recipe.get("conditions", {}), ("conditions",))
     sample = maker.part(Sample, sections["sample"], ("sample",))
     only_sampler = all(each.path[0] == "sampler" for each in maker.problems)
+    missing = any("not installed" in each.text for each in maker.problems)
     if maker.problems and (own_sampler or not only_sampler):
         raise InputError(
-            f"{file.label} cannot be used here: {'; '.join(dict.fromkeys(each.text for each in maker.problems))}",
+            f"{file.label} cannot be used here: {'; '.join(dict.fromkeys(map(_told, maker.problems)))}",
             why=f"it was made with {', '.join(f'{name} {version}' for name, version in made_with.items())}",
-            do="install it, or draw with another: difftool sample ... --sampler ddim" if only_sampler else "",
+            do=f"{'install it, or ' * missing}draw with another: difftool sample ... --sampler ddim" * only_sampler,
         )
     return Described(
         file=file,
@@ -68,3 +70,8 @@ def describe(file: Sealed, registry: Registry, *, own_sampler: bool = True) -> D
         sampler=made["sampler"],
         sample=sample,
     )
+
+
+def _told(problem: Problem) -> str:
+    """A missing plugin is missing wherever it is needed; all else has a place."""
+    return problem.text if "needs the plugin" in problem.text else f"{'.'.join(map(str, problem.path))}: {problem.text}"

@@ -75,7 +75,7 @@ def _child(start: int) -> tuple[list[Row], str]:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
         death = f"ends the process that imports it (exit code {code})" + (f": {last}" if last else "")
     except subprocess.TimeoutExpired as error:
-        output, death = error.stdout or b"", f"cannot be imported within {PATIENCE} s"
+        output, death = error.stdout or b"", f"cannot be imported within {PATIENCE:g} s"
     lines = output.decode(errors="replace").splitlines()
     return [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)], death
 

@@ -186,5 +186,5 @@ def reason(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:  # then the frames are the import system's
         error, place = SyntaxError(error.msg), f" at {error.filename}:{error.lineno}"
     if isinstance(error, pydantic.PydanticUserError):  # what follows is about pydantic, and a link to its pages
-        return " ".join(f"{(error.message or '').partition(';')[0]}{place}".split())
+        return " ".join(f"{(error.message or '').partition(';')[0]} ({place.removeprefix(' at ')})".split())
     return " ".join(f"{type(error).__name__}: {error}{place}".split())

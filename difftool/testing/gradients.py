@@ -107,8 +107,8 @@ def learns_the_mean(part: Loss, seed: int) -> str | None:
         pull = read(part, gradient_of(part, answer_of(part, batch, error, seed), batch))
         if (apart := max(gap(pull[k], pull[0]) for k in range(1, len(pull)))) > 0.02:
             return (
-                f"one and the same error is pulled at otherwise in another picture, by {apart:.2g} of its strength, for "
-                f"{target} at level 300"
+                f"one and the same error is pulled at otherwise in another picture, by {apart:.2g} of its strength, "
+                f"for {target} at level 300"
             )
     return None
 

@@ -12,16 +12,16 @@ from difftool.testing.rules import PATIENCE, Rule
 CODE = """
 import importlib, sys, time
 import difftool.plugin.loader
-before, began = "torch" in sys.modules, time.process_time()
+before, began = "torch" in sys.modules, time.perf_counter()
 importlib.import_module(sys.argv[1])
 print()
-print("cost", time.process_time() - began, not before and "torch" in sys.modules)
+print("cost", time.perf_counter() - began, not before and "torch" in sys.modules)
 """
 
 
 @functools.cache
 def cost(module: str) -> tuple[float, bool] | None:
-    """(seconds of one core to import it in a new process, whether that loads torch); None if it cannot be told."""
+    """(seconds to import it in a new process, whether that loads torch); None if it cannot be told."""
     command = [sys.executable, "-W", "ignore", "-P", "-c", CODE, module]
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     try:
@@ -36,7 +36,10 @@ def cost(module: str) -> tuple[float, bool] | None:
 
 def loads_no_torch(module: str, seed: int) -> str | None:
     """Loads no torch when it is imported: every command that builds parts would wait for it."""
-    if (found := cost(module)) and found[1]:
+    found = cost(module)
+    if found is None:
+        return f"importing {module} fails in a new process, or takes longer than {PATIENCE:g} s"
+    if found[1]:
         return (
             f"importing {module} takes {found[0]:.1f} s and loads torch; import it inside the method that needs it, "
             "and put a network into a second module"

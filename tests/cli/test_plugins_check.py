@@ -106,7 +106,7 @@ not checked: condition wrong:needy (it needs --set words=...); exporter wrong:no
 def test_check_of_a_plugin(site, cli):
     code, out, err = cli("wrong")
     assert (code, out) == (7, SUM)
-    assert err.splitlines()[-1] == "difftool: error: 1 of 2 components is not right: loss wrong:sums"
+    assert err.splitlines()[-1] == "difftool: error: 1 of 2 parts is not right: loss wrong:sums"
     code, out, err = cli("loss.means")
     assert (code, out) == (0, "KIND  NAME         RULES KEPT  STATE\nloss  wrong:means  16 of 16    ok\n")
 
@@ -122,7 +122,7 @@ def test_check_as_json(site, cli):
     code, out, err = cli("wrong", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 7
-    assert err == "difftool: error: 1 of 2 components is not right: loss wrong:sums\n"
+    assert err == "difftool: error: 1 of 2 parts is not right: loss wrong:sums\n"
     assert rows["wrong:means"] == {
         "kind": "loss",
         "name": "wrong:means",
@@ -147,7 +147,7 @@ def test_check_of_what_cannot_be_asked(site, cli):
     assert code == 7
     assert out.startswith("KIND    NAME         RULES KEPT  STATE\nplugin  broken:main              broken\n\n")
     assert "plugin broken:main: ModuleNotFoundError: No module named 'no_such_library'" in out
-    assert err == "difftool: error: 1 of 1 components is not right: plugin broken:main\n"
+    assert err == "difftool: error: 1 of 1 parts is not right: plugin broken:main\n"
     code, out, _ = cli("watcher")
     reason = "it observes runs, by on_log, and offers no parts: there is nothing to ask it"
     assert (code, out) == (0, f"not checked: plugin watcher:main ({reason})\n")

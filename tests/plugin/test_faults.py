@@ -105,7 +105,7 @@ CASES = {
     ),
     "field without a type": (
         registering('class Own(Sampler):\n    """Own."""\n    width = 1'),
-        ["`width = 1`. All model fields require a type annotation at ", "py:9"],
+        ["`width = 1`. All model fields require a type annotation (", "py:9)"],
     ),
     "field called name": (
         registering('class Own(Sampler):\n    """Own."""\n    name: str = ""'),

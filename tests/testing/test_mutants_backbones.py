@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, dropout, interpolate, pad, silu
 
-from difftool.testing import backbones
+from difftool.testing import answers, backbones
 
 from .mutants import broken, caught, mutants
 from .right_networks import Net, Right, init, wrong
@@ -260,21 +260,21 @@ def seeds_torch(self, spec):
 
 
 ROWS = [
-    (OneColour, backbones.answers_any_number, "the same at every pixel"),
-    (wrong("NeverNegative", forward=after(torch.relu)), backbones.answers_any_number, "both signs"),
-    (wrong("Bounded", forward=after(torch.tanh)), backbones.answers_any_number, "however large its weights are"),
-    (wrong("AnswersOfOneSize", forward=after(unit)), backbones.answers_any_number, "is what goes out normalised?"),
-    (wrong("PicturesOfOneSize", forward=before(unit)), backbones.sees_all_of_the_picture, "three times as strong"),
-    (SameInAllChannels, backbones.answers_any_number, "100% of the numbers that it answers are always equal"),
-    (InSquaresOfFour, backbones.answers_any_number, "100% of the numbers that it answers are always equal"),
-    (BlackBorder, backbones.answers_any_number, "of its answer is always the same"),
-    (NeverLighter, backbones.answers_any_number, "cannot make a picture lighter"),
-    (AtMostFour, backbones.answers_any_number, "its answers lie in -4 to 4"),
-    (SeesGrey, backbones.sees_all_of_the_picture, "only count together with others"),
-    (SeesSquaresOfFour, backbones.sees_all_of_the_picture, "only count together with others"),
+    (OneColour, answers.answers_any_number, "the same at every pixel"),
+    (wrong("NeverNegative", forward=after(torch.relu)), answers.answers_any_number, "both signs"),
+    (wrong("Bounded", forward=after(torch.tanh)), answers.answers_any_number, "however large its weights are"),
+    (wrong("AnswersOfOneSize", forward=after(unit)), answers.answers_any_number, "is what goes out normalised?"),
+    (wrong("PicturesOfOneSize", forward=before(unit)), answers.sees_all_of_the_picture, "three times as strong"),
+    (SameInAllChannels, answers.answers_any_number, "100% of the numbers that it answers are always equal"),
+    (InSquaresOfFour, answers.answers_any_number, "100% of the numbers that it answers are always equal"),
+    (BlackBorder, answers.answers_any_number, "of its answer is always the same"),
+    (NeverLighter, answers.answers_any_number, "cannot make a picture lighter"),
+    (AtMostFour, answers.answers_any_number, "its answers lie in -4 to 4"),
+    (SeesGrey, answers.sees_all_of_the_picture, "only count together with others"),
+    (SeesSquaresOfFour, answers.sees_all_of_the_picture, "only count together with others"),
     (ClampsLogsnr, backbones.hears_the_level, "the same at the levels 1 and 20"),
     (LastLevelTwice, backbones.hears_the_level, "the same at the levels 999 and 1000"),
-    (ClampsThePicture, backbones.sees_all_of_the_picture, "of the pixels"),
+    (ClampsThePicture, answers.sees_all_of_the_picture, "of the pixels"),
     (HearsTheSizeOfLogsnr, backbones.hears_the_level, "the logsnr 3 and -3"),
     (wrong("CountsItsCalls", forward=counts_its_calls), backbones.changes_nothing_by_answering, "changes asked"),
     (wrong("SeedsTorch", __init__=seeds_torch), backbones.begins_from_the_seed, "seeds torch itself"),
@@ -283,7 +283,7 @@ ROWS = [
     (RoundsTheLevel, backbones.hears_the_level, "the same at the levels 1 and 20"),
     (WhispersTheLevel, backbones.hears_the_level, "the same at the levels"),
     (HearsTheFirstNumberOnly, backbones.hears_what_it_is_told, "it answers the same"),
-    (Clamps, backbones.sees_all_of_the_picture, "does not depend on the picture"),
+    (Clamps, answers.sees_all_of_the_picture, "does not depend on the picture"),
     (NoGradient, backbones.every_weight_learns, "does not require grad"),
     (LargestOfTheBatch, backbones.each_picture_alone, "when the others change"),
     (Untold, backbones.hears_what_it_is_told, "it answers the same"),
@@ -313,9 +313,9 @@ ROWS = [
     (SquaresOnly, backbones.answers_in_shape, "was expected"),
     (Shrinks, backbones.answers_in_shape, "was expected"),
     (OnePictureOnly, backbones.answers_in_shape, "[5, 3, 8, 8] was expected"),
-    (BlindToBlue, backbones.sees_all_of_the_picture, "channel 2"),
-    (ConstantVariance, backbones.sees_all_of_the_picture, "channel 3 of its 6"),
-    (SkipsPixels, backbones.sees_all_of_the_picture, "of the pixels"),
+    (BlindToBlue, answers.sees_all_of_the_picture, "channel 2"),
+    (ConstantVariance, answers.sees_all_of_the_picture, "channel 3 of its 6"),
+    (SkipsPixels, answers.sees_all_of_the_picture, "of the pixels"),
     (Counts, backbones.changes_nothing_by_answering, "changes calls"),
     (Remembers, backbones.answers_the_same_again, "after a different one"),
     (Float64Weights, backbones.answers_in_shape, "float64"),

@@ -77,7 +77,21 @@ def test_initial_weights_are_the_papers():
     for layer in (net.enter, block.qkv, block.proj, block.layer0, block.layer1):
         bound = (6 / sum(layer.weight.shape)) ** 0.5
         assert 0.98 * bound < float(layer.weight.abs().max()) <= bound
+    for layer in (net.news, block.news):
+        assert not layer.weight.any()
     assert [name for name, p in net.named_parameters() if "bias" in name and p.any()] == []
+
+
+def test_what_both_halves_of_a_block_add_is_dropped_in_training():
+    torch.manual_seed(0)
+    block = Block(width=16, heads=2, hidden=32, dropout=0.5).requires_grad_(False)
+    h, emb = torch.randn(2, 5, 16), torch.randn(2, 16)
+    for half in (0, 1):
+        block.news.bias.zero_()
+        block.news.bias[(2 + 3 * half) * 16 :][:16] = 1  # the gate of that half alone
+        dropped = block.train()(h, emb) == h
+        assert 0.3 < float(dropped.float().mean()) < 0.7
+        assert not (block.eval()(h, emb) == h).any()
 
 
 def test_conditions_leave_every_other_initial_number():

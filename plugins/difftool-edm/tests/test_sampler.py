@@ -70,6 +70,25 @@ def test_it_is_algorithm_2(path, churn):
     torch.testing.assert_close(last.x, wanted, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_churn_spoils_no_second_call(path):
+    """Near `highest` it lifts x beyond, and the step is none of those that leap there."""
+    asked = []
+
+    class Counted(Gaussian):
+        def __call__(self, x, t):
+            asked[-1] += 1
+            return super().__call__(x, t)
+
+    schedule = PATHS[path]()
+    for churn in (0.0, 40.0):
+        asked.append(0)
+        sampler = Heun(churn=churn)
+        times = sampler.times(schedule, 36)
+        list(sampler.run(Counted(schedule, 0.1, 0.3), started(schedule, noise(1)), times, noise(2)))
+    assert asked[0] == asked[1] >= 69
+
+
 @pytest.mark.parametrize("rho", [3.0, 7.0, 20.0])
 @pytest.mark.parametrize("path", PATHS)
 def test_the_steps_lie_on_the_paper_s_grid(path, rho):

@@ -195,4 +195,5 @@ def test_ipndm_agrees_until_the_last_step_which_is_of_fourth_order_there():
         x = scheduler.step(alpha * guess.eps - sigma * guess.x0, level, x).prev_sample  # it wants v
         found.append(x)
     *apart, last = gaps(ours(IPNDM(), denoiser, times, drawn), found)
-    assert max(apart) < CLOSE < last
+    assert max(apart) < CLOSE
+    assert last > 100 * CLOSE  # theirs keeps its order to the end, where there is no noise to keep it for

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Heun(Sampler):
     """Heun's method in the noise ratio sigma / alpha (Karras et al. 2022, algorithm 2), on any schedule.
 
-    Each step but the last asks the network twice: 18 steps are 35 calls. Deterministic, unless `churn` adds noise.
+    Each step asks the network twice, but for the last and those that begin above `highest`. Deterministic, unless
+    `churn` adds noise.
     """
 
     rho: float = Field(7.0, ge=1)
@@ -39,7 +40,7 @@ class Heun(Sampler):
         import torch
 
         T = float(schedule.T)
-        n = n or min(18, schedule.T)
+        n = min(18, schedule.T) if n is None else n
         if n == 1:
             return T, 0.0
         most = math.log(self.highest)
@@ -52,13 +53,14 @@ class Heun(Sampler):
         schedule, total = denoiser.schedule, len(times) - 1
         for index, (t, s) in enumerate(pairwise(times), 1):
             hop = schedule.hop(t, s)
+            # Beyond, x is straight in sigma / alpha and hops are huge: the mean of two slopes would spoil it.
+            twice = s > 0 and hop.sigma_t <= self.highest * hop.alpha_t * (1 + 1e-9)
             if (higher := self._higher(schedule, hop, times)) > t:
                 up, hop = schedule.hop(higher, t), schedule.hop(higher, s)  # `up` leads back, and so tells the way
                 x = up.alpha_t / up.alpha_s * x + self.churn_size * math.sqrt(up.beta) * draw()
             guess = denoiser(x, higher)
             x = hop.alpha_s * guess.x0 + hop.sigma_s * guess.eps
-            # Beyond, x is straight in sigma / alpha and hops are huge: the mean of two slopes would spoil it.
-            if s > 0 and hop.sigma_t <= self.highest * hop.alpha_t * (1 + 1e-9):
+            if twice:
                 bend = hop.sigma_s - hop.alpha_s / hop.alpha_t * hop.sigma_t
                 x = x + bend / 2 * (denoiser(x, s).eps - guess.eps)
             yield Step(index, total, s, x, guess.x0)

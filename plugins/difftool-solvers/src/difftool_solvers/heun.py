@@ -39,15 +39,16 @@ class Heun(Fast):
         schedule, n = denoiser.schedule, len(times) - 1
         for index, (t, s) in enumerate(pairwise(times), 1):
             hop = schedule.hop(t, s)
+            # First order into clean data; and above EDM's levels, where x is straight and hops are huge: a mean of
+            # slopes would spoil it. Where the walk stands decides, and not where churn lifts it.
+            twice = s > 0 and hop.sigma_t <= CEILING * hop.alpha_t * (1 + 1e-9)
             top = self._churned(schedule, hop, n, times[0])
             if top > t:
                 back, hop = schedule.hop(top, t), schedule.hop(top, s)
                 x = back.alpha_t / back.alpha_s * x + self.churn_size * math.sqrt(back.beta) * draw()
             guess = denoiser(x, hop.t)
             x = along(hop, guess, guess.eps)
-            # First order into clean data; and above EDM's levels, where x is straight and hops are huge: a mean of
-            # slopes would spoil it.
-            if s > 0 and hop.sigma_t <= CEILING * hop.alpha_t * (1 + 1e-9):
+            if twice:
                 x = along(hop, guess, (guess.eps + denoiser(x, s).eps) / 2)
             yield Step(index, n, s, x, guess.x0)
 

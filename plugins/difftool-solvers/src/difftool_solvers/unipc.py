@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UniPC(Fast):
-    """UniPC, multistep, from x0: a predictor, and a corrector that costs no call. The best from 5 to 20 steps.
+    """UniPC, multistep, from x0: a predictor, and a corrector that costs no call. Good from 5 steps on.
 
     Step n yields what was predicted; step n + 1 begins with what was corrected.
     """
