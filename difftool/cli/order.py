@@ -109,7 +109,7 @@ class Order:
                     typer.echo(what, err=True)
                     told = True
                 self.about = summary(self.run)
-                if self.about["state"] not in ALIVE:
+                if self.about["state"] not in ALIVE and not is_locked(self.run):  # it says so before it lets go
                     return
                 if self.about["state"] == "stalled" and not self.about["here"]:
                     raise self._unanswered(STALE)

@@ -37,6 +37,7 @@ def main(root, manner=""):
                     time.sleep(0.3)  # a checkpoint takes its time
                     writer.event("end", state="stopped", exit=75, step=8)
                     writer.status(force=True, state="stopped", step=8, exit=75)
+                    time.sleep(0.3)  # the run is owned until all is closed
                     return
             time.sleep(0.02)
 
