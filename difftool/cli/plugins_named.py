@@ -62,7 +62,7 @@ def meant(name: str) -> Meant:
             known = {f"{offer.kind}.{offer.name}" for offer in here.registry.offers}
             known |= {f"panel.{source.entry}" for source in panels()}
         package = house_of(bare, kind)
-        if package in here.registry.off or name in here.registry.off:
+        if package in here.registry.off:
             raise InputError(f"{name!r} is left out by DIFFTOOL_PLUGINS=none", do="unset DIFFTOOL_PLUGINS")
         if brought := [recipe.name for recipe in offered() if recipe.owner == name]:
             raise InputError(f"{name} brings recipes alone: {', '.join(brought)}", do="difftool recipes show NAME")

@@ -50,7 +50,7 @@ def describe(file: Sealed, registry: Registry, *, own_sampler: bool = True) -> D
     conditions = maker.components("condition", recipe.get("conditions", {}), ("conditions",))
     sample = maker.part(Sample, sections["sample"], ("sample",))
     only_sampler = all(each.path[0] == "sampler" for each in maker.problems)
-    missing = any("not installed" in each.text for each in maker.problems)
+    missing = any(each.plugin == "not installed" for each in maker.problems)
     if maker.problems and (own_sampler or not only_sampler):
         raise InputError(
             f"{file.label} cannot be used here: {'; '.join(dict.fromkeys(map(_told, maker.problems)))}",
@@ -74,4 +74,4 @@ def describe(file: Sealed, registry: Registry, *, own_sampler: bool = True) -> D
 
 def _told(problem: Problem) -> str:
     """A missing plugin is missing wherever it is needed; all else has a place."""
-    return problem.text if "needs the plugin" in problem.text else f"{'.'.join(map(str, problem.path))}: {problem.text}"
+    return problem.text if problem.plugin else f"{'.'.join(map(str, problem.path))}: {problem.text}"

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from difftool.errors import PluginError
 from difftool.plugin.component import KINDS, Component, Strict, kind_of
@@ -34,10 +34,18 @@ class Offer:
         return self.name if self.owner == BUILTIN else f"{self.owner}:{self.name}"
 
 
+Lack = Literal["not installed", "left out", "broken"]
+"""What is the matter with a plugin that a name needs."""
+
+
 class UnknownComponent(PluginError):  # noqa: N818
     """No installed plugin offers that name, or more than one does."""
 
     exit_code = 2
+
+    def __init__(self, text: str, plugin: Lack | None = None) -> None:
+        super().__init__(text)
+        self.plugin: Lack | None = plugin
 
 
 class Registry:
@@ -72,20 +80,20 @@ class Registry:
         if found:
             owned = " or ".join(repr(offer.owned) for offer in found)
             raise UnknownComponent(f"{len(found)} plugins offer a {kind} called {name!r}; write {owned}")
-        raise UnknownComponent(self._missing(kind, name, owner))
+        raise self._missing(kind, name, owner)
 
-    def _missing(self, kind: str, name: str, owner: str) -> str:
+    def _missing(self, kind: str, name: str, owner: str) -> UnknownComponent:
         owner = owner or house_of(name, kind)
         if owner and owner != BUILTIN and all(offer.owner != owner for offer in self.offers):
+            needs = f"{name!r} needs the plugin {owner}, which"
             if owner in self.off:
-                return f"{name!r} needs the plugin {owner}, which DIFFTOOL_PLUGINS=none leaves out"
-            hurt = [reason for reason in self.broken if reason.startswith(f"{owner}:")]
-            return f"{name!r} needs the plugin {owner}" + (
-                f", which is broken: {hurt[0]}" if hurt else f", which is not installed ({install(owner)})"
-            )
+                return UnknownComponent(f"{needs} DIFFTOOL_PLUGINS=none leaves out", "left out")
+            if hurt := [reason for reason in self.broken if reason.startswith(f"{owner}:")]:
+                return UnknownComponent(f"{needs} is broken: {hurt[0]}", "broken")
+            return UnknownComponent(f"{needs} is not installed ({install(owner)})", "not installed")
         known = self.names(kind)
         text = f"no {kind} is called {name!r}; " + nearest(name, known, "they are")
-        return text + (f" (broken plugins: {'; '.join(self.broken)})" if self.broken else "")
+        return UnknownComponent(text + (f" (broken plugins: {'; '.join(self.broken)})" if self.broken else ""))
 
     def offer(self, component: type[Component]) -> Offer:
         """The offer of a component class."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from difftool.plugin.component import kind_of
+from difftool.plugin.registry import Lack
 from difftool.plugin.spelling import nearest, one_slip
 
 Path = tuple[str | int, ...]
@@ -29,6 +30,8 @@ class Problem:
 
     path: Path
     text: str
+    plugin: Lack | None = None
+    """What is the matter with the plugin that brings what is meant, if that is all."""
 
 
 @dataclass

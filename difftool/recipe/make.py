@@ -13,7 +13,7 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 
 from difftool.plugin.component import Component, Strict, kind_of, leaves
-from difftool.plugin.registry import Registry, UnknownComponent
+from difftool.plugin.registry import Lack, Registry, UnknownComponent
 from difftool.recipe.check import cross_check
 from difftool.recipe.explain import Homes, Path, Problem, problems_of, show, unknown, unusable
 from difftool.recipe.model import DEFAULTS, FORMAT, KEYS, MANY, SECTIONS, Recipe
@@ -50,7 +50,7 @@ class Maker:
         try:
             cls = self.registry.get(kind, name)
         except UnknownComponent as error:
-            return self._wrong((*path, "name") if isinstance(value, dict) else path, str(error))
+            return self._wrong((*path, "name") if isinstance(value, dict) else path, str(error), error.plugin)
         return self.part(cls, rest, path)
 
     def components(self, kind: str, value: Any, path: Path) -> Any:
@@ -99,8 +99,8 @@ class Maker:
         start = FilePath.cwd() if key in self.typed else self.folder
         return start / os.path.expanduser(value)  # noqa: PTH111
 
-    def _wrong(self, path: Path, text: str) -> None:
-        self.problems.append(Problem(path, text))
+    def _wrong(self, path: Path, text: str, plugin: Lack | None = None) -> None:
+        self.problems.append(Problem(path, text, plugin))
 
 
 def make(

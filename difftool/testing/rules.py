@@ -235,15 +235,18 @@ def in_another_process(part: Component, *lines: str) -> str | None:
         *lines,
         "print(); print(answer)",
     ]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "\n".join(code)],
-        input=json.dumps([cls.__module__, cls.__qualname__, part.model_dump_json()]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "12345"},
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", "\n".join(code)],
+            input=json.dumps([cls.__module__, cls.__qualname__, part.model_dump_json()]),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "12345"},
+        )
+    except subprocess.TimeoutExpired:
+        raise FoundError(f"in another process it does not answer within {PATIENCE:g} s") from None
     if done.returncode:
         raise RuntimeError(f"in another process: {done.stderr.strip().splitlines()[-1:]}")
     return done.stdout.removesuffix("\n").rpartition("\n")[2] or None

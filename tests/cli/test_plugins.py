@@ -80,8 +80,18 @@ def test_recipes_are_listed_with_their_package_or_alone(site, cli, monkeypatch):
     assert rows["toy:main"] == ["1.2", "ok", "sampler", "mine;", "recipe", "toy-faces"]
     assert rows["alone"] == ["1.2", "ok", "recipe", "alone-faces"]
     assert "recipe" not in rows["watcher:main"]
+    assert "alone brings recipes alone: alone-faces" in cli("plugins", "info", "alone")[2]
     monkeypatch.setenv("DIFFTOOL_PLUGINS", "none")
     assert "-faces" not in cli("plugins", "list")[1]
+
+
+def test_what_a_package_of_ours_offers_is_said_to_be_left_out(site, cli, monkeypatch):
+    put(site, "difftool-solvers", "raise SystemExit('never imported')")
+    monkeypatch.setenv("DIFFTOOL_PLUGINS", "none")
+    loader.installed.cache_clear()
+    code, _, err = cli("plugins", "info", "unipc")
+    assert (code, "'unipc' is left out by DIFFTOOL_PLUGINS=none" in err) == (2, True)
+    assert "'dit' is not installed" in cli("plugins", "info", "dit")[2]
 
 
 def test_list_as_json(site, cli):

@@ -219,6 +219,24 @@ def test_a_schedules_own_curve_is_used_between_the_tables():
     close(sigma, [0.0005, 0.33325, 0.9999])
 
 
+@pytest.mark.parametrize("which", ["alpha", "sigma"])
+def test_a_curve_may_differ_from_its_tables_by_rounding_alone_and_then_they_are_right(which):
+    right = flow()
+    alpha, sigma = right.alpha, right.sigma
+
+    def times(factor):
+        def curve(t):
+            a, s = right.curve(t)
+            return (a * factor, s) if which == "alpha" else (a, s * factor)
+
+        return curve
+
+    schedule = Schedule(alpha, sigma, times(1 + 1e-9))
+    assert [float(table) for table in schedule.at(300)] == [float(alpha[300]), float(sigma[300])]
+    with pytest.raises(InputError, match=rf"must equal its tables .* its {which} is"):
+        Schedule(alpha, sigma, times(1 + 1e-3))
+
+
 def test_a_cosine_that_should_be_0_is():
     """cos(pi / 2) is 6e-17, with a curve and without; in hops one would divide by it."""
 

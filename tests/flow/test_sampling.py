@@ -339,17 +339,34 @@ def test_more_refusals(run, difftool, arguments, says):
     assert says in difftool("sample", run.root, *arguments, check=2).stderr
 
 
-def test_another_sampler_will_do_where_the_models_own_is_not_installed(difftool, run, monkeypatch):
+@pytest.fixture
+def saying(monkeypatch):
+    """Model files say something else in their recipe."""
     real = sealed.open_model_file
 
-    def without(path):
-        file = real(path)
-        recipe = json.loads(file.words["recipe"]) | {"sampler": {"name": "acme-fast:jump"}}
-        return replace(file, words=file.words | {"recipe": json.dumps(recipe)})
+    def saying(**sections):
+        def other(path):
+            file = real(path)
+            recipe = json.loads(file.words["recipe"]) | sections
+            return replace(file, words=file.words | {"recipe": json.dumps(recipe)})
 
-    monkeypatch.setattr(sealed, "open_model_file", without)
+        monkeypatch.setattr(sealed, "open_model_file", other)
+
+    return saying
+
+
+def test_another_sampler_will_do_where_the_models_own_is_not_installed(difftool, run, saying):
+    saying(sampler={"name": "acme-fast:jump"})
     done = difftool("sample", run.weights, "-n", "1", "--steps", "2", check=2)
     assert "needs the plugin acme-fast, which is not installed (pip install acme-fast)" in done.stderr
     assert "do: install it, or draw with another: difftool sample ... --sampler ddim" in done.stderr
     difftool("sample", run.weights, "-n", "1", "--steps", "2", "--sampler", "ddim", check=0)
     difftool("bench", "samplers", run.weights, "-n", "1", "--steps", "2", "--sampler", "ddim", check=0)
+
+
+def test_what_cannot_be_used_is_named_with_its_place_and_a_plugin_without(difftool, run, saying):
+    saying(sampler={"name": "ddim", "etta": 1}, loss={"name": "acme:huber"})
+    told = difftool("sample", run.weights, "-n", "1", check=2).stderr
+    assert "cannot be used here: 'acme:huber' needs the plugin acme, which is not" in told
+    assert "; sampler.etta: unknown key" in told
+    assert "--sampler ddim" not in told

@@ -147,6 +147,14 @@ class TenPercentMoreUpwards(Loss):
         return (error.square() * (1 + 0.1 * (error > 0))).flatten(1).mean(1)
 
 
+class HarderAboveOne(Loss):
+    """Even as long as errors are small."""
+
+    def __call__(self, output, noised):
+        error = output - noised.target
+        return (error.square() + (error - 1).clamp(min=0).square()).flatten(1).mean(1)
+
+
 class LightPicturesFirst(Loss):
     def __call__(self, output, noised):
         return (1 + noised.x0.flatten(1).mean(1) / 5) * mean(output - noised.target)
@@ -158,6 +166,7 @@ ROWS = [
     (FallsAgain, gradients.grows_without_jumps, "an error of"),
     (HuberInTwoPieces, gradients.grows_without_jumps, "its value jumps from 0.4"),
     (TenPercentMoreUpwards, gradients.learns_the_mean, "too low by it: by 9.1% of its"),
+    (HarderAboveOne, gradients.learns_the_mean, "an answer too high by 2 is pulled at otherwise"),
     (LightPicturesFirst, gradients.learns_the_mean, "in another picture"),
     (Pinball, gradients.learns_the_mean, "too low by it"),
     (BrightPixelsFirst, gradients.learns_the_mean, "in another picture"),

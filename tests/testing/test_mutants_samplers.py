@@ -252,7 +252,7 @@ ROWS = [
     (EvenStepsOnly, samplers.asks_where_it_stands, "the first question is about level 1000"),
     (MixesChannels, samplers.lands_on_the_only_picture, "away from the only picture"),
     (NeverAsks, samplers.asks_where_it_stands, "never asks"),
-    (Float32OnTheWay, samplers.lands_on_the_only_picture, "away from the only picture"),
+    (Float32OnTheWay, samplers.lands_on_the_only_picture, "from the only picture: are digits of float64 lost?"),
     (DividesByAlpha, samplers.copes_with_every_path, "not finite"),
     (Explodes, samplers.copes_with_every_path, "as large as"),
     (HalfALevel, samplers.places_its_levels, "levels must fall"),

@@ -320,6 +320,7 @@ def test_a_thread_that_is_not_waited_for_is_told():
 
         def close(self):
             def drip():
+                time.sleep(0.2)  # so that none is open when that is asked
                 for number in range(40):
                     with contextlib.suppress(OSError), self.path.open("a") as file:
                         print(number, file=file)

@@ -10,7 +10,19 @@ import torch
 
 from difftool import testing
 from difftool.api import Exporter, InputError, Sampler
-from difftool.testing.rules import alike, elsewhere, findings, gap, line_of, repeats, untouched
+from difftool.builtin.ddim import DDIM
+from difftool.testing import rules
+from difftool.testing.modules import loads_no_torch
+from difftool.testing.rules import (
+    alike,
+    elsewhere,
+    findings,
+    gap,
+    in_another_process,
+    line_of,
+    repeats,
+    untouched,
+)
 
 from .right_samplers import Right
 
@@ -51,8 +63,9 @@ def test_a_finding_is_the_rule_in_one_line_and_the_reason_in_words():
     found = findings((good, bad, raises, exits), "it", 7)
     assert [(finding.kept, finding.reason) for finding in found[:2]] == [(True, None), (False, "it with 7")]
     assert line_of(good) == "Is always kept, in two lines."
-    assert found[2].reason == "raises KeyError: 'no\\nsuch key' (test_rules.py:31)"
-    assert found[3].reason == "raises SystemExit: 3 (test_rules.py:36)"
+    lines = [rule.__code__.co_firstlineno + 2 for rule in (raises, exits)]
+    assert found[2].reason == f"raises KeyError: 'no\\nsuch key' (test_rules.py:{lines[0]})"
+    assert found[3].reason == f"raises SystemExit: 3 (test_rules.py:{lines[1]})"
     assert found[4].rule == "Changes nothing in the process around it and prints nothing."
     assert found[4].kept
 
@@ -60,17 +73,32 @@ def test_a_finding_is_the_rule_in_one_line_and_the_reason_in_words():
 def test_the_place_is_a_line_of_a_file():
     """A dataclass's __init__ is compiled from a text: that has lines, and nobody can open it."""
 
-    @dataclass
+    @dataclass(frozen=True)
     class Pair:
         one: int
-        two: int
 
-    def forgets(part, seed):
-        """Forgets."""
-        Pair(1)
+    def assigns(part, seed):
+        """Assigns."""
+        Pair(1).one = 2
 
-    (found, _) = findings((forgets,), None, 0)
-    assert re.fullmatch(r"raises TypeError: .*'two' \(test_rules\.py:\d+\)", found.reason)
+    (found, _) = findings((assigns,), None, 0)
+    assert re.fullmatch(r"raises FrozenInstanceError: .*'one' \(test_rules\.py:\d+\)", found.reason)
+
+
+def test_a_module_that_another_process_cannot_import_is_told():
+    assert loads_no_torch("json", 0) is None
+    assert loads_no_torch("no_such_module", 0).startswith("importing no_such_module fails in a new process")
+
+
+def test_another_process_that_never_answers_is_told(monkeypatch):
+    monkeypatch.setattr(rules, "PATIENCE", 0.5)
+
+    def asks(part, seed):
+        """Asks."""
+        return in_another_process(part, "import time; time.sleep(60)")
+
+    (found, _) = findings((asks,), DDIM(), 0)
+    assert found.reason.startswith("in another process it does not answer within 0.5 s")
 
 
 def test_whoever_meddles_is_told_on_and_undone(capsys):
